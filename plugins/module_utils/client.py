@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API server, by kind and plain dictionaries: paging, subresources, watches, deletion with preconditions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Answer, Gone, NotFound, api_error
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport import (
+    Object,
+    Requests,
+    Transport,
+    TransportError,
+)
+
+PAGE = 500
+MERGE_PATCH = "application/merge-patch+json"
+_RELISTS = 3
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The objects of a LIST and the resource version a watch goes on from."""
+
+    items: list[Object]
+    resource_version: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a watch: ADDED, MODIFIED, DELETED or BOOKMARK."""
+
+    type: str
+    object: Object
+
+
+class Client:
+    """One API server. Safe to use from several threads; `workers` connections are kept.
+
+    timeout: seconds to wait for one answer; patience: seconds over which a request is tried again while the server
+    is out of reach or asks to come back later.
+    """
+
+    def __init__(
+        self, connection: Connection, *, workers: int = 8, timeout: float = 30.0, patience: float = 30.0
+    ) -> None:
+        self._transport = Transport(connection, workers=workers, timeout=timeout, patience=patience)
+        self._json = self._transport.json
+
+    @property
+    def requests(self) -> Requests:
+        """How many requests were sent."""
+        return self._transport.requests
+
+    def close(self) -> None:
+        """Closes the kept connections."""
+        self._transport.close()
+
+    # Reads
+
+    def get(
+        self, resource: Resource, name: str, namespace: str | None = None, subresource: str | None = None
+    ) -> Object:
+        """One object; NotFound where it is missing."""
+        path = resource.path(namespace, name, subresource)
+        return self._json("GET", path, where=resource.describe(namespace, name))
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        """One object, None where it is missing."""
+        try:
+            return self.get(resource, name, namespace)
+        except NotFound:
+            return None
+
+    def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = PAGE,
+    ) -> Iterator[Listing]:
+        """A LIST page by page; all namespaces where none is given. A page that expired raises Gone."""
+        query = {"limit": str(limit), "labelSelector": label_selector, "fieldSelector": field_selector}
+        path, where = resource.path(namespace), f"list of {resource.describe(namespace)}"
+        while True:
+            page = self._json("GET", path, query=query, where=where)
+            meta = page.get("metadata") or {}
+            yield Listing(page.get("items") or [], str(meta.get("resourceVersion", "")))
+            if not meta.get("continue"):
+                return
+            query["continue"] = meta["continue"]
+
+    def list(self, resource: Resource, namespace: str | None = None, **selectors: Any) -> Listing:
+        """A whole LIST, in pages; begun anew where the server forgot the first page in the meantime."""
+        for attempt in range(_RELISTS):
+            items: list[Object] = []
+            version = ""
+            try:
+                for page in self.pages(resource, namespace, **selectors):
+                    items += page.items
+                    version = page.resource_version
+                return Listing(items, version)
+            except Gone:
+                if attempt == _RELISTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        seconds: float,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Iterator[Event]:
+        """Events after a resource version, until the server ends the stream, it breaks, or `seconds` are over.
+
+        The end says nothing: the caller goes on from the last version it saw. Gone where the version is too old.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(max(1, int(seconds))),
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+        }
+        where = f"watch of {resource.describe(namespace)}"
+        response = self._transport.send("GET", resource.path(namespace), query=query, where=where, stream=seconds + 5)
+        try:
+            for line in _lines(response):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise api_error(_answer_of_event(event), what="the watch ended", where=where)
+                yield Event(event["type"], event["object"])
+        except (TransportError, OSError, ValueError):
+            return
+        finally:
+            response.close()
+
+    # Writes
+
+    def create(
+        self,
+        resource: Resource,
+        body: Object,
+        namespace: str | None = None,
+        *,
+        name: str | None = None,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """POST of a new object, or to a subresource of `name` (eviction). Unknown fields are refused."""
+        shown = name or (body.get("metadata") or {}).get("name")
+        return self._json(
+            "POST",
+            resource.path(namespace, name, subresource),
+            query={"fieldValidation": "Strict", "dryRun": "All" if dry_run else None},
+            body=body,
+            where=resource.describe(namespace, shown),
+        )
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Object,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """A JSON merge patch; with `metadata.resourceVersion` in it a Conflict where the object has changed."""
+        return self._json(
+            "PATCH",
+            resource.path(namespace, name, subresource),
+            query={"fieldValidation": "Strict", "dryRun": "All" if dry_run else None},
+            body=body,
+            content_type=MERGE_PATCH,
+            where=resource.describe(namespace, name),
+        )
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace_seconds: int | None = None,
+        propagation: str | None = None,
+        dry_run: bool = False,
+    ) -> bool:
+        """Deletes an object; False where it was gone already. `uid` deletes just that object, never its successor."""
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        body: Object = {
+            "preconditions": {key: value for key, value in preconditions.items() if value} or None,
+            "gracePeriodSeconds": grace_seconds,
+            "propagationPolicy": propagation,
+            "dryRun": ["All"] if dry_run else None,
+        }
+        body = {key: value for key, value in body.items() if value is not None}
+        try:
+            where = resource.describe(namespace, name)
+            self._json("DELETE", resource.path(namespace, name), body=body, where=where)
+        except NotFound:
+            return False
+        return True
+
+    def put(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        subresource: str,
+        body: Object | None = None,
+    ) -> Object:
+        """PUT of a subresource, such as `start` of VM_ACTION. An answer without a body is an empty dictionary."""
+        path = resource.path(namespace, name, subresource)
+        return self._json("PUT", path, body=body or {}, where=f"{resource.describe(namespace, name)} ({subresource})")
+
+
+def _lines(response: Any) -> Iterator[bytes]:
+    rest = b""
+    for chunk in response.stream(65536, decode_content=True):
+        rest += chunk
+        *whole, rest = rest.split(b"\n")
+        yield from (line for line in whole if line.strip())
+
+
+def _answer_of_event(event: Mapping[str, Any]) -> Answer:
+    status = event.get("object") or {}
+    return Answer(int(status.get("code") or 500), status, None)

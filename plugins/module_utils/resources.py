@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kinds of the API that the collection speaks of, and their paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of the API: where its objects are and what they are called in messages."""
+
+    api_version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """The URL path of an object, or of the collection where no name is given.
+
+        A namespaced kind without a namespace is the collection over all namespaces.
+        """
+        root = "/apis" if "/" in self.api_version else "/api"
+        parts = [root, self.api_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=""))
+        if subresource:
+            parts.append(subresource)
+        return "/".join(parts)
+
+    def describe(self, namespace: str | None = None, name: str | None = None) -> str:
+        """The object as it is named in messages: `VirtualMachine shop/web-1`."""
+        scope = namespace if self.namespaced else None
+        return " ".join(part for part in (self.kind, "/".join(part for part in (scope, name) if part)) if part)
+
+
+_KUBEVIRT = "kubevirt.io/v1"
+_SUBRESOURCES = "subresources.kubevirt.io/v1"
+
+VM = Resource(_KUBEVIRT, "virtualmachines", "VirtualMachine")
+VMI = Resource(_KUBEVIRT, "virtualmachineinstances", "VirtualMachineInstance")
+MIGRATION = Resource(_KUBEVIRT, "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration")
+KUBEVIRT = Resource(_KUBEVIRT, "kubevirts", "KubeVirt")
+# PUT with a subresource's name: start, stop, restart, pause, ...
+VM_ACTION = Resource(_SUBRESOURCES, "virtualmachines", "VirtualMachine")
+VMI_ACTION = Resource(_SUBRESOURCES, "virtualmachineinstances", "VirtualMachineInstance")
+DATA_VOLUME = Resource("cdi.kubevirt.io/v1beta1", "datavolumes", "DataVolume")
+
+NAMESPACE = Resource("v1", "namespaces", "Namespace", namespaced=False)
+NODE = Resource("v1", "nodes", "Node", namespaced=False)
+POD = Resource("v1", "pods", "Pod")
+EVENT = Resource("v1", "events", "Event")
+CONFIG_MAP = Resource("v1", "configmaps", "ConfigMap")
+SECRET = Resource("v1", "secrets", "Secret")
+PVC = Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+PV = Resource("v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+LEASE = Resource("coordination.k8s.io/v1", "leases", "Lease")
+DEPLOYMENT = Resource("apps/v1", "deployments", "Deployment")
+VOLUME_ATTACHMENT = Resource("storage.k8s.io/v1", "volumeattachments", "VolumeAttachment", namespaced=False)

@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP to one API server: connection pool, log-in headers, retries, and a count of what was sent."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection, ssl_context
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    Answer,
+    ApiError,
+    Conflict,
+    ConnectionFailed,
+    api_error,
+)
+
+try:
+    import urllib3
+except ImportError:  # the module's entry reports it by name
+    HAS_URLLIB3 = False
+    TransportError: type[Exception] = OSError
+else:
+    HAS_URLLIB3 = True
+    TransportError = urllib3.exceptions.HTTPError
+
+Object = dict[str, Any]
+
+JSON = "application/json"
+# The subresources of KubeVirt answer 406 to plain `application/json`.
+_ACCEPT = "application/json, */*"
+_BUSY = frozenset({429, 502, 503, 504})
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+
+@dataclass
+class Requests:
+    """How many requests were sent, every attempt counted."""
+
+    reads: int = 0
+    writes: int = 0
+    watches: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, kind: str) -> None:
+        """Adds one to `reads`, `writes` or `watches`."""
+        with self._lock:
+            setattr(self, kind, getattr(self, kind) + 1)
+
+    def as_dict(self) -> dict[str, int]:
+        """The shape of a module's `requests` result."""
+        return {"reads": self.reads, "writes": self.writes, "watches": self.watches}
+
+
+class Transport:
+    """Requests to one API server, from several threads at once.
+
+    timeout: seconds to wait for one answer; patience: seconds over which a request is tried again while the server
+    is out of reach or asks to come back later.
+    """
+
+    def __init__(self, connection: Connection, *, workers: int, timeout: float, patience: float) -> None:
+        self.connection = connection
+        self.requests = Requests()
+        self._timeout = timeout
+        self._patience = patience
+        self._token = self._read_token() if connection.token_file else connection.token
+        self._login_lock = threading.Lock()
+        self._pool = _make_pool(connection, workers)
+
+    def close(self) -> None:
+        """Closes the kept connections."""
+        self._pool.clear()
+
+    def json(self, method: str, path: str, *, where: str, **request: Any) -> Object:
+        """`send` for an answer that is a JSON object; an answer without a body is an empty one."""
+        response = self.send(method, path, where=where, **request)
+        if not response.data:
+            return {}
+        try:
+            found = json.loads(response.data)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {"value": found}
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        where: str,
+        query: Mapping[str, str | None] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+        stream: float | None = None,
+    ) -> Any:
+        """One request with its retries; the answer of a success, else an ApiError or ConnectionFailed."""
+        url = _url(path, query)
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        kind = "watches" if stream else "reads" if method == "GET" else "writes"
+        give_up = time.monotonic() + self._patience
+        pause, ambiguous, renewed = _FIRST_PAUSE, False, False
+        wait: float | None
+        while True:
+            self.requests.count(kind)
+            token, wait = self._token, None
+            try:
+                response = self._attempt(method, url, data, content_type, stream)
+            except (TransportError, OSError) as error:
+                failure: ApiError | ConnectionFailed = self._unreachable(error)
+                ambiguous = ambiguous or not _never_sent(error)
+                wait = None if _is_final(error) else pause
+            else:
+                if response.status < 300:
+                    return response
+                answer = Answer.parse(response.status, response.data, response.headers.get("Retry-After"))
+                failure = api_error(answer, what=_VERBS[method], where=where)
+                if isinstance(failure, Conflict):
+                    failure.ambiguous = ambiguous
+                if answer.status == 401 and not renewed and self._renew(token):
+                    renewed = True
+                    continue
+                wait = _pause_before_retry(answer, method, pause)
+            if wait is None or time.monotonic() + wait > give_up:
+                raise failure
+            time.sleep(wait * random.uniform(0.8, 1.2))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _attempt(self, method: str, url: str, data: bytes | None, content_type: str, stream: float | None) -> Any:
+        response = self._pool.request(
+            method,
+            self.connection.host + url,
+            body=data,
+            headers=self._headers(content_type if data is not None else None),
+            timeout=urllib3.Timeout(connect=min(10.0, self._timeout), read=stream or self._timeout),
+            retries=False,
+            redirect=False,
+            preload_content=stream is None,
+        )
+        if stream is not None and response.status >= 300:
+            response.read(cache_content=True)
+        return response
+
+    def _headers(self, content_type: str | None) -> Any:
+        connection = self.connection
+        headers = urllib3.HTTPHeaderDict({"Accept": _ACCEPT, "User-Agent": "virtops.kubevirt_ha"})
+        if content_type:
+            headers["Content-Type"] = content_type
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        elif connection.username:
+            pair = base64.b64encode(f"{connection.username}:{connection.password or ''}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        if connection.impersonate_user:
+            headers["Impersonate-User"] = connection.impersonate_user
+        for group in connection.impersonate_groups:
+            headers.add("Impersonate-Group", group)
+        return headers
+
+    def _renew(self, refused: str | None) -> bool:
+        """A new token after a 401; False where there is no other than the one that was refused."""
+        with self._login_lock:
+            if self._token == refused:
+                if self.connection.token_file:
+                    self._token = self._read_token()
+                elif self.connection.renew:
+                    self._token = self.connection.renew()
+            return self._token != refused
+
+    def _read_token(self) -> str:
+        path = str(self.connection.token_file)
+        try:
+            with open(path, encoding="utf-8") as stream:
+                return stream.read().strip()
+        except OSError as error:
+            raise ConnectionFailed("the token cannot be read", where=path, why=str(error.strerror)) from error
+
+    def _unreachable(self, error: Exception) -> ConnectionFailed:
+        fix = "Check the address, the network and the proxy, then run again"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            fix = "Give the cluster's authority as ca_cert, and tls_server_name where the address is not in the certificate"
+        why = str(getattr(error, "reason", None) or error)
+        return ConnectionFailed("the API server cannot be reached", where=self.connection.host, why=why, fix=fix)
+
+
+_VERBS = {
+    "GET": "could not be read",
+    "POST": "could not be created",
+    "PATCH": "could not be changed",
+    "DELETE": "could not be deleted",
+    "PUT": "was refused",
+}
+
+
+def _make_pool(connection: Connection, workers: int) -> Any:
+    options: dict[str, Any] = {"num_pools": 1, "maxsize": workers, "block": False}
+    if connection.host.startswith("https://"):
+        options["ssl_context"] = ssl_context(connection)
+        if connection.tls_server_name:
+            options.update(server_hostname=connection.tls_server_name, assert_hostname=connection.tls_server_name)
+        if not connection.verify:
+            options.update(cert_reqs="CERT_NONE", assert_hostname=False)
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    if connection.proxy:
+        return urllib3.ProxyManager(connection.proxy, **options)
+    return urllib3.PoolManager(**options)
+
+
+def _url(path: str, query: Mapping[str, str | None] | None) -> str:
+    given = {key: value for key, value in (query or {}).items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _pause_before_retry(answer: Answer, method: str, pause: float) -> float | None:
+    """Seconds until the next attempt, None where there is to be none.
+
+    A 429 without Retry-After is an answer (an eviction that is not allowed now), not a sign of load. A 500 to a write
+    is KubeVirt's way to refuse, unless an admission webhook was out of reach.
+    """
+    if answer.status in _BUSY:
+        if answer.status == 429 and answer.retry_after is None:
+            return None
+        return max(pause, answer.retry_after or 0.0)
+    if answer.status == 500 and method != "PUT":
+        retry = method == "GET" or "failed calling webhook" in answer.message or "etcdserver" in answer.message
+        return pause if retry else None
+    return None
+
+
+def _never_sent(error: Exception) -> bool:
+    return isinstance(error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+
+
+def _is_final(error: Exception) -> bool:
+    """A certificate that does not fit, or an address that is none: another attempt will not mend it."""
+    text = str(error)
+    return "CERTIFICATE_VERIFY_FAILED" in text or isinstance(error, urllib3.exceptions.LocationValueError)
