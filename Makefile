@@ -31,11 +31,36 @@ venv: $(VENV)/.made ## Makes the Python environment under .cache/venv
 
 .PHONY: collection
 collection: ## Copies the collection to where Ansible finds it
-	@mkdir -p $(COLLECTION) && rm -rf $(CACHE)/collection.new && mkdir $(CACHE)/collection.new
-	@git ls-files -z --cached --others --exclude-standard --deduplicate \
-	  | tar --create --null --files-from=- --ignore-failed-read --warning=no-failed-read \
-	  | tar --extract --directory=$(CACHE)/collection.new
-	@rsync --archive --delete --checksum $(CACHE)/collection.new/ $(COLLECTION)/ && rm -rf $(CACHE)/collection.new
+	@mkdir -p $(dir $(COLLECTION)) && new=$$(mktemp -d $(CACHE)/collection.XXXXXX) && chmod 755 $$new \
+	  && git ls-files -z --cached --others --exclude-standard --deduplicate \
+	     | tar --create --null --files-from=- --ignore-failed-read --warning=no-failed-read \
+	     | tar --extract --directory=$$new \
+	  && mkdir $$new.old && { mv $(COLLECTION) $$new.old/ 2>/dev/null || true; } \
+	  && mv $$new $(COLLECTION) && rm -rf $$new.old
+
+.PHONY: lab
+lab: venv collection ## Boots the lab: nodes, BMCs, registry; KUBEVIRT_ARCHIVE=/path gives a KubeVirt other than the stand-in
+	$(BIN)/ansible-playbook playbooks/lab.yml $(if $(KUBEVIRT_ARCHIVE),-e lab_kubevirt_archive=$(abspath $(KUBEVIRT_ARCHIVE)))
+
+.PHONY: demo
+demo: lab ## The whole product on this machine: a platform, virtual machines, a power loss, a report
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/readmit_nodes.yml
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/demo_vms.yml
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/failover_drill.yml
+
+RUNS ?= 5
+.PHONY: drill
+drill: venv collection ## Repeats the drill on the running lab, RUNS times; medians go to reports/drills.json
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/failover_drill.yml -e failover_drill_runs=$(RUNS)
+
+.PHONY: lab-destroy
+lab-destroy: venv collection ## Ends the lab; what was built or downloaded stays under .cache
+	$(BIN)/ansible-playbook playbooks/lab.yml -e lab_state=absent
+
+.PHONY: clean-cache
+clean-cache: lab-destroy ## Ends the lab and empties .cache
+	rm -rf $(CACHE)
 
 .PHONY: lock
 lock: ## Writes the lock files of the Python dependencies anew
