@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Boots, cuts and clears the lab's nodes and services.
 
+    python3 nspawn_lab --folder LAB create NODE ...
     python3 nspawn_lab --folder LAB services
     python3 nspawn_lab --folder LAB start NODE ...
     python3 nspawn_lab --folder LAB power-off NODE ...
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import cgroups
 import network
+import provision
 from config import LabConfig, load
 from node import Node
 from processes import Daemon
@@ -41,6 +43,10 @@ def services(lab: LabConfig) -> None:
     for node in lab.nodes:
         bmc = [sys.executable, str(Path(__file__).parent), "--folder", str(lab.folder), "bmc", node.name]
         say(service=f"bmc-{node.name}", changed=Daemon(lab.run, f"bmc-{node.name}").start(bmc))
+
+
+def create(lab: LabConfig, name: str) -> None:
+    say(node=name, changed=provision.create(lab, lab.node(name)))
 
 
 def start(lab: LabConfig, name: str) -> None:
@@ -94,6 +100,7 @@ def bmc(lab: LabConfig, name: str) -> None:
 
 LAB_COMMANDS = {"services": services, "status": status, "destroy": destroy}
 NODE_COMMANDS = {
+    "create": create,
     "start": start,
     "power-off": power_off,
     "cut-link": cut_link,
