@@ -1,0 +1,1 @@
+"""A table of facts about KubeVirt's API, and what plays it against a cluster."""
