@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A drill's report: report.json, junit.xml, index.html and events.jsonl in one folder, the newest also as `latest`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import figures
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import Scene
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.page import page
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Timeline
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import PARTITION_CONTROL, Verdict
+
+EVENTS = "events.jsonl"
+REPORT = "report.json"
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a report says of the platform: versions by name, and what kind of loss the drill could show.
+
+    loss: `process` where the host's page cache outlives the node (nodes in containers), else `power`.
+    """
+
+    origin: reports.Origin
+    versions: Mapping[str, str] = field(default_factory=dict)
+    loss: str = "power"
+
+
+def stamp(scenario: str, at: float) -> str:
+    """The name of a report's folder: UTC time and scenario."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}-{scenario}"
+
+
+def summary(timeline: Timeline, scene: Scene, verdict: Verdict, setting: Setting, t0_at: float) -> dict[str, Any]:
+    """The content of report.json."""
+    values = {figure.name: figure.value for figure in verdict.figures}
+    return {
+        "scenario": scene.scenario,
+        "kubevirt_source": setting.origin.kubevirt_source,
+        "passed": verdict.passed,
+        **values,
+        "phases": verdict.phases,
+        "versions": dict(setting.versions),
+        "node": scene.node,
+        "t0": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t0_at)) + f".{int(t0_at % 1 * 1000):03d}Z",
+        "loss": setting.loss,
+        "notes": notes(scene, setting),
+        "faults": list(verdict.faults),
+        "figures": reports.as_entries(list(verdict.figures), setting.origin, t0_at),
+        "machines": [_machine(timeline, scene, machine) for machine in scene.machines],
+        "samples": timeline.counts(),
+        "seconds_recorded": round(scene.ended - scene.started, 3),
+    }
+
+
+def notes(scene: Scene, setting: Setting) -> list[str]:
+    """What a reader must know of the figures before taking them for more than they are."""
+    found = []
+    if setting.loss == "process":
+        found.append(
+            "Process loss: the nodes share one machine, whose page cache outlives them; disks are opened without it."
+        )
+    if "stand-in" in setting.origin.kubevirt_source:
+        found.append("The KubeVirt of this drill is the lab's stand-in: its figures say nothing of a real one's speed.")
+    if scene.scenario == PARTITION_CONTROL:
+        found.append("Control drill: fencing is off, and it passes when the recorder sees two writers of one disk.")
+    return found
+
+
+def _machine(timeline: Timeline, scene: Scene, machine: figures.Machine) -> dict[str, Any]:
+    lost = machine.node == scene.node
+    successor = figures.successor(timeline, scene, machine) if lost else None
+    return {
+        "name": machine.name,
+        "node": machine.node,
+        "lost": lost,
+        "recovered_on": successor["node"] if successor else None,
+        "recovery_seconds": figures.recovery_time(timeline, scene, machine).value if lost else None,
+        "writes_lost": figures.writes_lost(timeline, scene, machine).value,
+        "phases": figures.phases(timeline, scene, machine) if lost else {},
+    }
+
+
+def junit(verdict: Verdict, scenario: str, seconds: float) -> str:
+    """The verdict as JUnit XML: a test case a figure, and one for everything else that was wrong."""
+    own = [figure.fault() for figure in verdict.figures if not figure.passed]
+    rest = [fault for fault in verdict.faults if fault not in own]
+    cases = [(figure.name, figure.fault() if figure.fault() in verdict.faults else "") for figure in verdict.figures]
+    cases.append(("phases_and_probes", "\n".join(rest)))
+    suite = ElementTree.Element("testsuite", name=f"failover drill {scenario}", time=f"{seconds:.3f}")
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(sum(1 for _name, fault in cases if fault)))
+    for name, fault in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=f"failover_drill.{scenario}", name=name)
+        if fault:
+            ElementTree.SubElement(case, "failure", message=fault.splitlines()[0]).text = fault
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def write(
+    folder: str, timeline: Timeline, scene: Scene, verdict: Verdict, setting: Setting, t0_at: float
+) -> dict[str, Any]:
+    """Writes the report beside the events.jsonl that lies in `folder`, and makes it the latest: report.json's content."""
+    content = summary(timeline, scene, verdict, setting, t0_at)
+    reports.write_json(os.path.join(folder, REPORT), content)
+    reports.write_text(os.path.join(folder, "junit.xml"), junit(verdict, scene.scenario, scene.ended - scene.started))
+    reports.write_text(os.path.join(folder, "index.html"), page(timeline, scene, verdict, content))
+    _make_latest(folder)
+    return content
+
+
+def _make_latest(folder: str) -> None:
+    latest = os.path.join(os.path.dirname(os.path.abspath(folder)), LATEST)
+    fresh = f"{latest}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(folder, fresh)
+    shutil.rmtree(latest, ignore_errors=True)
+    os.rename(fresh, latest)
