@@ -82,21 +82,20 @@ def _calls(play: str, fact: dict[str, Any], recorded: bool) -> Iterator[Row]:
     body = fact.get("body")
     shown = "" if body is None else json.dumps(body, sort_keys=True)
     for answer in fact["answers"]:
-        expect = {key: value for key, value in answer.items() if key not in ("in", "needs")}
-        for state in answer["in"]:
+        for state in answer["in"].split(", "):
             yield Row(
                 id=f"{state} {verb} {target} {shown}".strip(),
                 play=play,
                 state=state,
                 request={"method": verb, "target": target, "body": body},
-                expect=expect,
+                expect=answer["gives"],
                 needs=_needs(answer),
                 recorded=recorded,
             )
 
 
 def _headers(play: str, fact: dict[str, Any], recorded: bool) -> Iterator[Row]:
-    for call in fact["calls"]:
+    for call in fact["calls"].split(", "):
         verb, target = call.split()
         accept, sends = fact["accept"], fact.get("sends")
         name = f"{verb.upper()} {target} Accept={accept}" + (f" Content-Type={sends}" if sends else "")
@@ -162,7 +161,7 @@ def _look(play: str, fact: dict[str, Any], recorded: bool) -> Iterator[Row]:
 
 
 def _metrics(play: str, fact: dict[str, Any], recorded: bool) -> Iterator[Row]:
-    for name in fact["names"]:
+    for name in fact["names"].split(", "):
         yield Row(
             id=f"metric {name}",
             play=play,

@@ -14,7 +14,7 @@ from .facts import Row
 from .manifests import at, expanded, instance, mismatch, virtual_machine
 from .stage import RECIPES, Stage
 
-ON = {"vm": "virtualmachine", "vmi": "virtualmachineinstance", "pvc": "persistentvolumeclaim"}
+KINDS = {"vm": "virtualmachine", "vmi": "virtualmachineinstance", "pvc": "persistentvolumeclaim"}
 HARMLESS = ("evacuate/cancel", "vmi/reset", "vmi/softreboot")
 GROUPS = {
     "VirtualMachineInstanceMigration": "virtualmachineinstancemigrations",
@@ -43,7 +43,7 @@ def compare(answer: Answer, expect: dict[str, Any], name: str = "") -> str:
     checks: dict[str, Callable[[Any], str]] = {
         "code": lambda wanted: mismatch(answer.code, wanted),
         "reason": lambda wanted: mismatch(answer.reason, wanted),
-        "on": lambda wanted: mismatch(details.get("kind"), ON[wanted]),
+        "kind": lambda wanted: mismatch(details.get("kind"), KINDS[wanted]),
         "says": lambda wanted: "" if wanted in answer.message else f"says {answer.message[:160]!r}",
         "empty": lambda wanted: "" if not answer.text else f"has a body: {answer.text[:80]!r}",
         "type": lambda wanted: mismatch(answer.type, wanted),
@@ -133,7 +133,7 @@ class Players:
     def _kubevirt(self) -> str:
         (item,) = self._cluster.get("/apis/kubevirt.io/v1/kubevirts")["items"]
         meta = item["metadata"]
-        return KUBEVIRT_CR.format(namespace=meta["namespace"]) + "/" + meta["name"]
+        return f"{KUBEVIRT_CR.format(namespace=meta['namespace'])}/{meta['name']}"
 
     def _look(self, row: Row) -> str:
         expect = {key: value for key, value in row.expect.items() if key != "needs"}
