@@ -48,7 +48,12 @@ class Infra:
             if len(seen["Available"]) == 3 and self._ready(meta["namespace"], replicas or 2):
                 break
             time.sleep(0.3)
-        return {**seen, **self._counts(meta["namespace"]), "phase": status["phase"], "available before the third pod is ready": early}
+        return {
+            **seen,
+            **self._counts(meta["namespace"]),
+            "phase": status["phase"],
+            "available before the third pod is ready": early,
+        }
 
     @staticmethod
     def _note(seen: dict[str, Any], status: dict[str, Any]) -> bool:

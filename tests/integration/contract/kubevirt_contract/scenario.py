@@ -140,9 +140,7 @@ class Scenarios:
             return cluster.request("POST", cluster.path("vm"), virtual_machine(name, value, request.get("with", {})))
         if verb == "patch":
             ((kind, patch),) = value.items()
-            return cluster.request(
-                "PATCH", cluster.path(kind, name), expanded(patch), headers={"Content-Type": MERGE_PATCH}
-            )
+            return cluster.request("PATCH", cluster.path(kind, name), expanded(patch), headers={"Content-Type": MERGE_PATCH})
         if verb == "reapply":
             return self._reapply(value, name, request)
         if verb == "delete":

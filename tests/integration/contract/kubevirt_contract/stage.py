@@ -225,8 +225,6 @@ class Stage:
         """Deletes what was set up, without waiting for guests."""
         self.pool.shutdown(wait=False, cancel_futures=True)
         for vm in self.cluster.get(self.cluster.path("vm")).get("items", []):
-            self.cluster.request(
-                "DELETE", self.cluster.path("vm", vm["metadata"]["name"]), {"gracePeriodSeconds": 0}
-            )
+            self.cluster.request("DELETE", self.cluster.path("vm", vm["metadata"]["name"]), {"gracePeriodSeconds": 0})
         for vmi in self.cluster.get(self.cluster.path("vmi")).get("items", []):
             self.cluster.request("DELETE", self.cluster.path("vmi", vmi["metadata"]["name"]), {"gracePeriodSeconds": 0})
