@@ -20,6 +20,10 @@ help: ## Lists these targets
 
 $(VENV)/.made: $(wildcard requirements/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=/path/to/it")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends python3-venv; \
+	  else echo "Python's venv module is missing: install the package python3-venv, or set PYTHON=/path/to/a/python" >&2; exit 1; fi; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes \
@@ -61,6 +65,24 @@ lab-destroy: venv collection ## Ends the lab; what was built or downloaded stays
 .PHONY: clean-cache
 clean-cache: lab-destroy ## Ends the lab and empties .cache
 	rm -rf $(CACHE)
+
+.PHONY: test
+test: venv collection ## Every check that this machine allows, cheapest first; says what it left out and why
+	@$(BIN)/python tests/run.py
+
+.PHONY: lint sanity unit integration scenario e2e
+lint: venv collection ## Style, types, YAML, ansible-lint, documentation, build
+	@$(BIN)/python tests/run.py lint
+sanity: venv collection ## ansible-test sanity
+	@$(BIN)/python tests/run.py sanity
+unit: venv collection ## Planners, parsers, timelines, with plain data
+	@$(BIN)/python tests/run.py unit
+integration: venv collection ## Modules and the stand-in on a real kube-apiserver; `make lab` builds it
+	@$(BIN)/python tests/run.py integration
+scenario: venv collection ## Molecule on the nodes of the running lab
+	@$(BIN)/python tests/run.py scenario
+e2e: venv collection ## The demo from nothing to the report, and the lab's end
+	@$(BIN)/python tests/run.py e2e
 
 .PHONY: lock
 lock: ## Writes the lock files of the Python dependencies anew

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of checks that `tests/run.py` plays: what runs at which level, what it needs, how it is counted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CACHE = REPOSITORY / ".cache"
+COPY = CACHE / "ansible_collections" / "virtops" / "kubevirt_ha"
+LAB = CACHE / "lab"
+OUT = CACHE / "test"
+BIN = Path(sys.prefix) / "bin"
+# A home of their own for tools that keep caches there, so that nothing is left in the user's.
+HOME = OUT / "home"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Need = Callable[[], str]
+"""Returns why the check cannot run here, or an empty string."""
+
+
+def root() -> str:
+    return "" if os.geteuid() == 0 else "needs root: the lab makes containers, links and cgroups"
+
+
+def memory() -> str:
+    """As much as the lab's own preflight asks for."""
+    asked = yaml.safe_load((REPOSITORY / "roles/lab/defaults/main.yml").read_text())["lab_minimum_memory_mib"]
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return "" if there >= asked else f"needs {asked} MiB of memory, this machine has {there}"
+
+
+def programs() -> str:
+    missing = [name for name in ("etcd", "kube-apiserver") if not (LAB / "bin" / name).exists()]
+    return f"needs {' and '.join(missing)} in .cache/lab/bin: `make lab` builds them" if missing else ""
+
+
+def lab() -> str:
+    return "" if (LAB / "inventory.yml").exists() else "needs the lab, which is not laid out: `make lab`"
+
+
+def holds(pattern: str) -> Need:
+    """Needs files by `pattern`, a glob below the repository."""
+    return lambda: "" if any(REPOSITORY.glob(pattern)) else f"there is nothing by {pattern}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command. `junit` names the folder or file whose JUnit counts are taken; without it the command is one check."""
+
+    level: str
+    name: str
+    command: tuple[str, ...]
+    minutes: float
+    needs: tuple[Need, ...] = ()
+    junit: Path | None = None
+    folder: Path = COPY
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        return OUT / f"{self.level}-{self.name}.log"
+
+
+def _tool(name: str, *arguments: str) -> tuple[str, ...]:
+    return (str(BIN / name), *arguments)
+
+
+def _lint(name: str, *command: str, minutes: float = 5, folder: Path = COPY) -> Check:
+    return Check("lint", name, _tool(*command), minutes, folder=folder, environment={"HOME": str(HOME)})
+
+
+def _pytest(level: str, name: str, path: str, minutes: float, *needs: Need) -> Check:
+    junit = OUT / f"{level}-{name}.xml"
+    # The address-family and process table of a test are its own: one worker, no shared cache folder.
+    command = _tool("python", "-m", "pytest", path, f"--junitxml={junit}", "--quiet", "--color=no")
+    return Check(level, name, command, minutes, (*needs, holds(f"{path}/**/test_*.py")), junit)
+
+
+def _playbook(level: str, name: str, minutes: float, *command: str) -> Check:
+    return Check(level, name, _tool(*command), minutes, (root, memory), folder=REPOSITORY)
+
+
+PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
+MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
+
+CHECKS: tuple[Check, ...] = (
+    _lint("ruff", "ruff", "check", "--no-cache", "."),
+    _lint("format", "ruff", "format", "--check", "--no-cache", "."),
+    _lint("types-plugins", *MYPY, "-p", PACKAGE, folder=CACHE),
+    _lint("types-standin", *MYPY, "-p", "kubevirt_standin", folder=COPY / "roles/lab/files/standin"),
+    _lint("types-lab", *MYPY, "-p", "nspawn_lab", folder=COPY / "roles/lab/files"),
+    _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
+    _lint("yamllint", "yamllint", "--strict", "."),
+    _lint("ansible-lint", "ansible-lint", "--offline", "--strict", "--profile=production", "--nocolor", minutes=10),
+    _lint("collection-docs", "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "."),
+    _lint("changelog", "antsibull-changelog", "lint"),
+    _lint("build-import", "python", "tests/build_import.py", str(OUT / "build")),
+    Check(
+        "sanity",
+        "ansible-test",
+        _tool("python", "tests/sanity/run.py"),
+        minutes=15,
+        junit=COPY / "tests/output/junit",
+        environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
+    ),
+    _pytest("unit", "pytest", "tests/unit", 5),
+    _playbook("lab", "create", 25, "ansible-playbook", "playbooks/lab.yml"),
+    _pytest("integration", "contract", "tests/integration/contract", 20, programs),
+    _pytest("integration", "fencing", "tests/integration/fencing", 10),
+    _pytest("integration", "remediation", "tests/integration/remediation", 10, programs),
+    _pytest("integration", "modules", "tests/integration/modules", 10, programs),
+    Check(
+        "scenario",
+        "load_balancer",
+        _tool("molecule", "test", "--scenario-name", "load_balancer"),
+        minutes=10,
+        needs=(root, lab, holds("molecule/load_balancer/molecule.yml")),
+        environment={"HOME": str(HOME)},
+    ),
+    _pytest("e2e", "demo", "tests/e2e", 40, root, memory),
+)

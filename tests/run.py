@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs every level of checks that this machine allows, and says what it left out and why.
+
+`python tests/run.py [LEVEL or LEVEL/NAME ...]`; logs and counts are kept under .cache/test. The last line printed is
+`N passed, N failed, N skipped`; the exit code is 0 only when nothing failed and something passed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from levels import BIN, CACHE, CHECKS, HOME, LAB, OUT, Check
+
+SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
+LINES_OF_A_FAILED_LOG = 60
+
+
+@dataclass
+class Counts:
+    """What came of one check; `reasons` says why something was left out."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.reasons + other.reasons,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def read_junit(path: Path) -> Counts:
+    """Counts the test cases of one JUnit file, or of all in a folder."""
+    counts = Counts()
+    files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
+    for case in (case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase")):
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            counts.failed += 1
+        elif skip is not None:
+            counts.skipped += 1
+            reason = (skip.get("message") or "").strip()
+            counts.reasons += [reason] if reason and reason not in counts.reasons else []
+        else:
+            counts.passed += 1
+    return counts
+
+
+def run(check: Check) -> int:
+    """Runs the command with its output in the check's log; returns its exit code, 124 when its time was over."""
+    environment = {**os.environ, **surroundings(), **check.environment}
+    print(f"{check.level}/{check.name} ...", flush=True)
+    begun = time.monotonic()
+    with check.log.open("w") as log:
+        process = subprocess.Popen(
+            check.command,
+            cwd=check.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            return _wait(process, check, begun)
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _wait(process: subprocess.Popen[bytes], check: Check, begun: float) -> int:
+    while True:
+        try:
+            return process.wait(SECONDS_BETWEEN_SIGNS_OF_LIFE)
+        except subprocess.TimeoutExpired:
+            elapsed = time.monotonic() - begun
+            if elapsed > check.minutes * 60:
+                _end(process)
+                print(f"  ended: it took longer than {check.minutes:g} minutes", flush=True)
+                return 124
+            print(f"  {elapsed:.0f} s: {_last_line(check.log)}", flush=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process and those of its session, gently at first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(20)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:140] if lines else ""
+
+
+def surroundings() -> dict[str, str]:
+    """What every check sees: this environment's programs first, the copied collection, the programs that were built."""
+    return {
+        "PATH": f"{BIN}:{os.environ.get('PATH', os.defpath)}",
+        "PYTHONPATH": str(CACHE),
+        "ANSIBLE_COLLECTIONS_PATH": str(CACHE),
+        "ANSIBLE_NOCOLOR": "1",
+        "NO_COLOR": "1",
+        "KUBEVIRT_HA_BINARIES": str(LAB / "bin"),
+    }
+
+
+def play(check: Check) -> Counts:
+    """Runs one check where its needs are met and counts what came of it."""
+    unmet = [reason for reason in (need() for need in check.needs) if reason]
+    if unmet:
+        return Counts(skipped=1, reasons=unmet)
+    if check.junit is not None and not check.junit.is_dir():
+        check.junit.unlink(missing_ok=True)
+    code = run(check)
+    counts = read_junit(check.junit) if check.junit else Counts(passed=int(code == 0), failed=int(code != 0))
+    if code != 0 and counts.failed == 0:  # it broke off before or after its test cases
+        counts.failed = 1
+    if code == 0 and counts.passed + counts.skipped == 0:
+        counts.failed = 1  # a check that ran nothing has shown nothing
+    return counts
+
+
+def chosen(names: Sequence[str]) -> list[Check]:
+    """The checks of the given levels or of the given `level/name`; all without a name. Unknown names end the run."""
+    known = {check.level for check in CHECKS} | {f"{check.level}/{check.name}" for check in CHECKS}
+    if unknown := sorted(set(names) - known):
+        sys.exit(f"No such level or check: {', '.join(unknown)}. There are: {', '.join(sorted(known))}")
+    return [check for check in CHECKS if not names or {check.level, f"{check.level}/{check.name}"} & set(names)]
+
+
+def report_failure(check: Check) -> None:
+    print(f"--- the end of {check.log}")
+    print("\n".join(check.log.read_text(errors="replace").splitlines()[-LINES_OF_A_FAILED_LOG:]))
+    print("---", flush=True)
+
+
+def write_pip_configuration() -> None:
+    """Hands pip's settings on to tools that drop them from the environment."""
+    settings = {key[4:].lower().replace("_", "-"): value for key, value in os.environ.items() if key.startswith("PIP_")}
+    path = HOME / ".config" / "pip" / "pip.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items()))
+
+
+def main(names: Sequence[str]) -> int:
+    write_pip_configuration()
+    total, left_out, failures = Counts(), [], []
+    for check in chosen(names):
+        begun = time.monotonic()
+        counts = play(check)
+        total += counts
+        print(f"{check.level}/{check.name}: {counts} ({time.monotonic() - begun:.0f} s)", flush=True)
+        if counts.failed:
+            failures.append(f"{check.level}/{check.name}: see {check.log}")
+            report_failure(check)
+        left_out += [f"{check.level}/{check.name}: {reason}" for reason in counts.reasons]
+    for title, lines in (("Left out", left_out), ("Failed", failures)):
+        print("\n".join([f"\n{title}:", *(f"  {line}" for line in lines)]) if lines else f"\n{title}: nothing")
+    print(f"\n{total}", flush=True)
+    return 0 if total.passed and not total.failed else 1
+
+
+if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    sys.exit(main(sys.argv[1:]))
