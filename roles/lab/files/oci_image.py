@@ -18,7 +18,7 @@ import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -48,7 +48,7 @@ class Image:
 class _Digested:
     """A file that counts and digests what is written to it."""
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: IO[bytes]) -> None:
         self.target, self.sha, self.size = target, hashlib.sha256(), 0
 
     def write(self, data: bytes) -> int:
@@ -104,9 +104,11 @@ def _pack(target: Path, fill: Callable[[tarfile.TarFile], None]) -> Layer:
     partial = target.with_suffix(".part")
     with partial.open("wb") as raw:
         packed = _Digested(raw)
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=packed, mtime=0) as zipped:  # type: ignore[arg-type]  # GzipFile only writes
-            plain = _Digested(zipped)  # type: ignore[arg-type]  # likewise
-            with tarfile.open(fileobj=plain, mode="w|", format=tarfile.GNU_FORMAT) as archive:  # type: ignore[arg-type]  # likewise
+        sink = cast("IO[bytes]", packed)  # all that gzip and tar ask of a stream is write and flush
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=sink, mtime=0) as zipped:
+            plain = _Digested(cast("IO[bytes]", zipped))
+            stream = cast("IO[bytes]", plain)
+            with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as archive:
                 fill(archive)
     partial.replace(target)
     return Layer(target, packed.digest, packed.size, plain.digest)

@@ -15,12 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from config import LabConfig
+from node import Node
 from sushy_tools import error
 from sushy_tools.emulator import main as emulator
 from sushy_tools.emulator.resources.systems.base import AbstractSystemsDriver
-
-from config import LabConfig
-from node import Node
 
 OFF_STATES = ("ForceOff", "GracefulShutdown")
 
@@ -84,7 +83,5 @@ def serve(lab: LabConfig, name: str) -> None:
     """Serves one node's BMC on the bridge address until it is ended."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     emulator.Application.systems = NodeDriver(lab, name)
-    emulator.app.configure(
-        extra_config={"SUSHY_EMULATOR_AUTH_FILE": str(lab.folder / "bmc" / f"{name}.htpasswd")}
-    )
+    emulator.app.configure(extra_config={"SUSHY_EMULATOR_AUTH_FILE": str(lab.folder / "bmc" / f"{name}.htpasswd")})
     emulator.app.run(host=lab.address, port=lab.node(name).bmc_port, threaded=True)
