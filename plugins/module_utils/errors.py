@@ -157,7 +157,7 @@ def shorten(message: str) -> str:
 
 
 _FIXES = {
-    400: "Check the named field; field names are those of the KubeVirt API",
+    400: "Check the named field; field names are those of the Kubernetes API",
     401: "Check the token or the client certificate; it may have expired",
     403: "Ask for the missing right, or narrow the namespaces",
     404: "Check the name, the namespace, and that KubeVirt is installed",

@@ -45,7 +45,7 @@ _LONGEST_PAUSE = 5.0
 
 @dataclass
 class Requests:
-    """How many requests were sent, every attempt counted."""
+    """How many requests were sent, every attempt counted; one that only asks what would be done is a read."""
 
     reads: int = 0
     writes: int = 0
@@ -107,7 +107,7 @@ class Transport:
         """One request with its retries; the answer of a success, else an ApiError or ConnectionFailed."""
         url = _url(path, query)
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        kind = "watches" if stream else "reads" if method == "GET" else "writes"
+        kind = "watches" if stream else "reads" if method == "GET" or _is_dry(query, body) else "writes"
         give_up = time.monotonic() + self._patience
         pause, ambiguous, renewed = _FIRST_PAUSE, False, False
         wait: float | None
@@ -188,7 +188,7 @@ class Transport:
     def _unreachable(self, error: Exception) -> ConnectionFailed:
         fix = "Check the address, the network and the proxy, then run again"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            fix = "Give the cluster's authority as ca_cert, and tls_server_name where the address is not in the certificate"
+            fix = "Give the cluster's authority as ca_cert, or tls_server_name where the certificate lacks the address"
         why = str(getattr(error, "reason", None) or error)
         return ConnectionFailed("the API server cannot be reached", where=self.connection.host, why=why, fix=fix)
 
@@ -214,6 +214,11 @@ def _make_pool(connection: Connection, workers: int) -> Any:
     if connection.proxy:
         return urllib3.ProxyManager(connection.proxy, **options)
     return urllib3.PoolManager(**options)
+
+
+def _is_dry(query: Mapping[str, str | None] | None, body: Object | None) -> bool:
+    """Whether the server is only asked what it would do."""
+    return bool((query or {}).get("dryRun") or (body or {}).get("dryRun"))
 
 
 def _url(path: str, query: Mapping[str, str | None] | None) -> str:

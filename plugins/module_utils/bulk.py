@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many objects at once: one LIST for all of them, and a bounded pool of writers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Callable, TypeVar
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+
+Object = dict[str, Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Namespace and name.
+Key = tuple[str, str]
+
+
+@dataclass
+class Snapshot:
+    """What a read of several objects found.
+
+    objects: those that exist, of those asked for; unreadable: why a namespace could not be read; scopes: the
+    namespaces that were read, None for the whole cluster, each with the version that a watch goes on from.
+    """
+
+    objects: dict[Key, Object] = field(default_factory=dict)
+    unreadable: dict[str, HaError] = field(default_factory=dict)
+    scopes: dict[str | None, str] = field(default_factory=dict)
+
+
+def key_of(item: Object) -> Key:
+    """Namespace and name of an object."""
+    meta = item["metadata"]
+    return str(meta.get("namespace", "")), str(meta["name"])
+
+
+def fetch(client: Client, resource: Resource, keys: Sequence[Key], *, workers: int = 8) -> Snapshot:
+    """Reads objects: one GET for one; one LIST for more, over their namespace, or over the cluster where they are in
+    several and that is permitted; else a LIST a namespace."""
+    if len(keys) == 1:
+        return _fetch_one(client, resource, keys[0])
+    wanted = frozenset(keys)
+    return read(client, resource, {key[0] for key in keys}, keep=wanted.__contains__, workers=workers)
+
+
+def read(
+    client: Client,
+    resource: Resource,
+    namespaces: Iterable[str],
+    *,
+    keep: Callable[[Key], bool] = lambda _key: True,
+    label_selector: str | None = None,
+    workers: int = 8,
+) -> Snapshot:
+    """Lists objects of several namespaces: over the cluster where that is permitted, else a LIST a namespace.
+
+    No namespaces at all stand for the whole cluster.
+    """
+    scopes = sorted(set(namespaces))
+    if len(scopes) != 1:
+        try:
+            return _read_cluster(client, resource, scopes, keep, label_selector)
+        except ApiError as error:
+            if error.status != 403 or not scopes:
+                raise
+    found = Snapshot()
+
+    def read_one(namespace: str) -> None:
+        _read_scope(client, resource, namespace, keep, label_selector, found)
+
+    for namespace, outcome in zip(scopes, each(scopes, read_one, workers)):
+        if isinstance(outcome, HaError):
+            found.unreadable[namespace] = outcome
+    return found
+
+
+def each(items: Iterable[Item], work: Callable[[Item], Result], workers: int) -> list[Result | HaError]:
+    """Does the work on every item, `workers` at a time; in the items' order its result or its error."""
+
+    def attempt(item: Item) -> Result | HaError:
+        try:
+            return work(item)
+        except HaError as error:
+            return error
+
+    todo = list(items)
+    if len(todo) < 2 or workers < 2:
+        return [attempt(item) for item in todo]
+    with ThreadPoolExecutor(max_workers=min(workers, len(todo))) as pool:
+        return list(pool.map(attempt, todo))
+
+
+def _fetch_one(client: Client, resource: Resource, key: Key) -> Snapshot:
+    namespace, name = key
+    found = Snapshot()
+    try:
+        item = client.find(resource, name, namespace)
+    except ApiError as error:
+        found.unreadable[namespace] = error
+        return found
+    if item is not None:
+        found.objects[key] = item
+    found.scopes[namespace] = str(item["metadata"]["resourceVersion"]) if item else ""
+    return found
+
+
+def _read_cluster(
+    client: Client, resource: Resource, scopes: Sequence[str], keep: Callable[[Key], bool], label_selector: str | None
+) -> Snapshot:
+    inside = frozenset(scopes)
+    found = Snapshot()
+    _read_scope(
+        client, resource, None, lambda key: keep(key) and (not inside or key[0] in inside), label_selector, found
+    )
+    return found
+
+
+def _read_scope(
+    client: Client,
+    resource: Resource,
+    namespace: str | None,
+    keep: Callable[[Key], bool],
+    label_selector: str | None,
+    found: Snapshot,
+) -> None:
+    for page in client.pages(resource, namespace, label_selector=label_selector):
+        found.objects.update((key, item) for item in page.items for key in (key_of(item),) if keep(key))
+        found.scopes[namespace] = page.resource_version

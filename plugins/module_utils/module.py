@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module does the same way: all faults at once, the client, one shape of result, no secret in any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, Option
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport import HAS_URLLIB3
+
+_SECRET_KEYS = frozenset(
+    {
+        "api_key", "password", "token", "client-key-data", "user_data", "network_data",
+        "userData", "userDataBase64", "networkData", "networkDataBase64",
+    }
+)  # fmt: skip
+_MOST_WORKERS = 64
+
+Check = Callable[[Mapping[str, Any]], Iterable[str]]
+
+
+class Module(AnsibleModule):
+    """AnsibleModule that names all faults of the parameters at once and keeps secrets out of results and logs.
+
+    check: finds faults that an argument spec cannot express.
+    """
+
+    def __init__(self, spec: ArgumentSpec, *, check: Check | None = None, supports_check_mode: bool = True) -> None:
+        self._check = check
+        self.connection: auth.Connection | None = None
+        # The parameters are kept out of the system's log: a free `spec` may hold user data.
+        super().__init__(**spec.to_kwargs(), supports_check_mode=supports_check_mode, no_log=True)
+        self._forget_harmless_values()
+        faults = list(self._faults())
+        if faults:
+            self.fail_with(InputError(faults))
+
+    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
+        """AnsibleModule's own complaints about parameters come here too; they are completed to all faults."""
+        found = getattr(self, "validation_result", None)
+        if found is not None and found.error_messages and "error" not in kwargs:
+            error = InputError([*explain(self.argument_spec, self.params), *self._faults_besides()])
+            msg, kwargs["error"] = str(error), error.as_dict()
+        kwargs.setdefault("invocation", {"module_args": without_secrets(getattr(self, "params", {}))})
+        super().fail_json(msg, **kwargs)
+        raise AssertionError("fail_json ends the module")
+
+    def exit_json(self, **kwargs: Any) -> NoReturn:
+        """As AnsibleModule's, with an invocation that holds no secrets."""
+        kwargs.setdefault("invocation", {"module_args": without_secrets(self.params)})
+        super().exit_json(**kwargs)
+        raise AssertionError("exit_json ends the module")
+
+    def fail_with(self, error: HaError, **result: Any) -> NoReturn:
+        """Fails with the shape that all errors of the collection have."""
+        self.fail_json(str(error), error=error.as_dict(), **result)
+
+    def _faults(self) -> Iterable[str]:
+        workers = self.params.get("workers")
+        if isinstance(workers, int) and not 1 <= workers <= _MOST_WORKERS:
+            yield f"workers: {workers} must be from 1 to {_MOST_WORKERS}"
+        timeout = self.params.get("wait_timeout")
+        if isinstance(timeout, int) and timeout < 1:
+            yield f"wait_timeout: {timeout} must be 1 second or more"
+        if self._check:
+            yield from self._check(self.params)
+        if not HAS_URLLIB3:
+            yield missing_required_lib("urllib3")
+        elif "kubeconfig" in self.argument_spec:
+            try:
+                self.connection = auth.resolve(self.params)
+            except HaError as error:
+                yield str(error).rstrip(".")
+
+    def _faults_besides(self) -> list[str]:
+        """The other faults of parameters that the argument spec refuses, as far as their types let them be found."""
+        faults: list[str] = []
+        try:
+            faults.extend(self._faults())
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return faults
+        return faults
+
+    def _forget_harmless_values(self) -> None:
+        """A kubeconfig's path and names are no secrets: hiding them would blot out the same words everywhere."""
+        kubeconfig = self.params.get("kubeconfig")
+        self.no_log_values -= set(_texts(kubeconfig))
+        self.no_log_values |= set(_secret_texts(kubeconfig))
+
+
+def run(module: Module, work: Callable[[Client], Mapping[str, Any]]) -> NoReturn:
+    """Does a module's work with a client and ends the module; a result with `failure`, a HaError, fails it."""
+    client = None
+    try:
+        workers = int(module.params.get("workers") or 1)
+        client = Client(module.connection or auth.resolve(module.params), workers=workers)
+        result = dict(work(client))
+    except HaError as error:
+        requests = client.requests.as_dict() if client else {"reads": 0, "writes": 0, "watches": 0}
+        module.fail_with(error, changed=False, requests=requests)
+    result["requests"] = client.requests.as_dict()
+    client.close()
+    failure: HaError | None = result.pop("failure", None)
+    if failure is not None:
+        module.fail_with(failure, **result)
+    module.exit_json(**result)
+
+
+def explain(spec: Mapping[str, Option], params: Mapping[str, Any]) -> list[str]:
+    """All messages of an argument spec, each naming the entry of a list that it is about."""
+    lists = {key for key, option in spec.items() if option.get("elements") == "dict" and option.get("options")}
+    outer = {key: _without_options(option) if key in lists else option for key, option in spec.items()}
+    faults = list(ArgumentSpecValidator(outer).validate(params).error_messages)
+    for key in sorted(lists):
+        entries = params.get(key)
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
+            if isinstance(entry, Mapping):
+                label = f"{key}[{entry.get('name') or index}]"
+                messages = ArgumentSpecValidator(spec[key]["options"]).validate(dict(entry)).error_messages
+                faults += [f"{label}: {message}" for message in messages]
+    return faults
+
+
+def _without_options(option: Option) -> Option:
+    return {key: value for key, value in option.items() if key != "options"}
+
+
+def without_secrets(value: Any) -> Any:
+    """A copy of parameters without the values of secret keys."""
+    if isinstance(value, Mapping):
+        return {
+            key: "(hidden)" if inner and key in _SECRET_KEYS else without_secrets(inner) for key, inner in value.items()
+        }
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [without_secrets(entry) for entry in value]
+    return value
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry)
+    elif value is not None:
+        yield str(value)
+
+
+def _secret_texts(value: Any) -> Iterable[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in _SECRET_KEYS and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _secret_texts(inner)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _secret_texts(entry)

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kubernetes' quantities: `512Mi`, `1.5`, `250m`, `1e3`."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+_FORM = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?$")
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+_WRONG_UNIT = re.compile(r"^([\d.]+)\s*([KMGTPE])(i?)B?$", re.IGNORECASE)
+
+
+def parse(value: Any) -> Fraction:
+    """The exact value of a quantity in its base unit (bytes, cores); ValueError says what to write instead."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"{value!r} is no quantity")
+    text = str(value).strip()
+    match = _FORM.match(text)
+    if not match:
+        raise ValueError(f"{text!r} is no quantity: {_advice(text)}")
+    number, exponent, suffix = match.groups()
+    if exponent:
+        return Fraction(f"{number}{exponent}")
+    if suffix in _BINARY:
+        return Fraction(number) * Fraction(1024) ** int(_BINARY[suffix])
+    return Fraction(number) * Fraction(10) ** _DECIMAL.get(suffix or "", 0)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two quantities have one value, however they are written; False where one is none."""
+    try:
+        return parse(one) == parse(other)
+    except ValueError:
+        return False
+
+
+def fault(value: Any, *, positive: bool = True) -> str | None:
+    """What is wrong with a quantity in one sentence, None where nothing is."""
+    try:
+        parsed = parse(value)
+    except ValueError as error:
+        return str(error)
+    if positive and parsed <= 0:
+        return f"{value!r} must be more than 0"
+    return None
+
+
+def _advice(text: str) -> str:
+    match = _WRONG_UNIT.match(text)
+    if not match:
+        return "write a number with a unit such as 512Mi or 2Gi, or 500m for half a core"
+    number, unit = match.group(1), match.group(2).upper()
+    decimal = "k" if unit == "K" else unit
+    return f"write {number}{unit}i for powers of 1024 or {number}{decimal} for powers of 1000"

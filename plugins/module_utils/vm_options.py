@@ -1,0 +1,325 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parameters of one virtual machine: their spec, how layers of them become one, and what can be wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
+
+Options = dict[str, Any]
+
+RUN_STRATEGIES = ["Always", "Halted", "Manual", "Once", "RerunOnFailure"]
+EVICTION_STRATEGIES = ["External", "LiveMigrate", "LiveMigrateIfPossible", "None"]
+DISK_SOURCES = ("pvc", "data_volume", "data_volume_template", "container_disk", "empty_disk", "config_map", "secret")
+NETWORK_SOURCES = ("pod", "multus")
+# KubeVirt's validator refuses longer user data: it belongs into a Secret.
+LONGEST_USER_DATA = 2048
+_LONGEST_NAME = 63
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+_SOURCES = {"disks": frozenset(DISK_SOURCES), "networks": frozenset(NETWORK_SOURCES)}
+
+
+def _options(**options: Option) -> dict[str, Option]:
+    return options
+
+
+def _dict(**options: Option) -> Option:
+    return {"type": "dict", "options": options}
+
+
+def _choice(*choices: str) -> Option:
+    return {"type": "str", "choices": list(choices)}
+
+
+_STR: Option = {"type": "str"}
+_INT: Option = {"type": "int"}
+_BOOL: Option = {"type": "bool"}
+_MAP: Option = {"type": "dict"}
+_RAW: Option = {"type": "raw"}
+
+_DATA_VOLUME_TEMPLATE = _dict(
+    name=_STR,
+    size=_STR,
+    storage_class=_STR,
+    access_modes={"type": "list", "elements": "str"},
+    volume_mode=_choice("Filesystem", "Block"),
+    source=_MAP,
+)
+
+_DISK = _options(
+    name={"type": "str", "required": True},
+    state=_choice("present", "absent"),
+    pvc=_STR,
+    data_volume=_STR,
+    data_volume_template=_DATA_VOLUME_TEMPLATE,
+    container_disk=_STR,
+    empty_disk=_STR,
+    config_map=_STR,
+    secret={"type": "str", "no_log": False},
+    type=_choice("disk", "cdrom", "lun"),
+    bus=_choice("virtio", "sata", "scsi", "usb"),
+    boot_order=_INT,
+    cache=_choice("none", "writethrough", "writeback"),
+    serial=_STR,
+    read_only=_BOOL,
+)
+
+_PORT = _options(
+    name=_STR,
+    port={"type": "int", "required": True},
+    protocol=_choice("TCP", "UDP"),
+)
+
+_NETWORK = _options(
+    name={"type": "str", "required": True},
+    state=_choice("present", "absent"),
+    pod=_BOOL,
+    multus=_STR,
+    binding=_choice("masquerade", "bridge", "sriov"),
+    mac=_STR,
+    model=_STR,
+    boot_order=_INT,
+    ports={"type": "list", "elements": "dict", "options": _PORT},
+)
+
+
+def options() -> dict[str, Option]:
+    """The options of one virtual machine but its name. No option has a default, so that layers can be told apart."""
+    return _options(
+        namespace=_STR,
+        state=_choice("present", "absent"),
+        run_strategy={"type": "str", "choices": RUN_STRATEGIES},
+        labels=_MAP,
+        annotations=_MAP,
+        template_labels=_MAP,
+        template_annotations=_MAP,
+        instancetype=_dict(name={"type": "str", "required": True}, kind=_STR),
+        preference=_dict(name={"type": "str", "required": True}, kind=_STR),
+        cpu=_dict(cores=_INT, sockets=_INT, threads=_INT, model=_STR, dedicated=_BOOL),
+        memory=_STR,
+        requests=_dict(cpu=_STR, memory=_STR),
+        limits=_dict(cpu=_STR, memory=_STR),
+        disks={"type": "list", "elements": "dict", "options": _DISK},
+        networks={"type": "list", "elements": "dict", "options": _NETWORK},
+        cloud_init=_dict(
+            type=_choice("nocloud", "configdrive"),
+            user_data=_RAW,
+            network_data=_RAW,
+            ssh_keys={"type": "list", "elements": "str", "no_log": False},
+            secret={"type": "str", "no_log": False},
+        ),
+        hostname=_STR,
+        eviction_strategy={"type": "str", "choices": EVICTION_STRATEGIES},
+        priority_class=_STR,
+        termination_grace_period=_INT,
+        node_selector=_MAP,
+        node_affinity=_MAP,
+        one_per_node=_dict(group={"type": "str", "required": True}, required=_BOOL),
+        keep_together=_dict(group={"type": "str", "required": True}, required=_BOOL),
+        affinity=_MAP,
+        tolerations={"type": "list", "elements": "dict"},
+        readiness_probe=_MAP,
+        liveness_probe=_MAP,
+        spec=_MAP,
+    )
+
+
+def named_options() -> dict[str, Option]:
+    """The options of one entry of `vms`."""
+    return {"name": {"type": "str", "required": True}, **options()}
+
+
+def prune(values: Mapping[str, Any], spec: Mapping[str, Option]) -> Options:
+    """The options that were given: None stands for "not given" in an option, and for "remove" inside a free map."""
+    given: Options = {}
+    for key, value in values.items():
+        if value is None or key not in spec:
+            continue
+        inner = spec[key].get("options")
+        if inner and isinstance(value, Mapping):
+            value = prune(value, inner)
+        elif inner and isinstance(value, list):
+            value = [prune(entry, inner) if isinstance(entry, Mapping) else entry for entry in value]
+        given[key] = value
+    return given
+
+
+def layer(*layers: Mapping[str, Any]) -> Options:
+    """Layers of options as one, the later ones winning: maps are merged, lists by their entries' names."""
+    merged: Options = {}
+    for values in layers:
+        for key, value in values.items():
+            merged[key] = _layered(merged[key], value, key) if key in merged else value
+    return merged
+
+
+def _layered(under: Any, over: Any, key: str) -> Any:
+    if isinstance(under, Mapping) and isinstance(over, Mapping):
+        sources = _SOURCES.get(key, frozenset())
+        kept = {k: v for k, v in under.items() if not (k in sources and sources & over.keys())}
+        return layer(kept, over)
+    if isinstance(under, list) and isinstance(over, list) and _all_named(under) and _all_named(over):
+        entries = {entry["name"]: entry for entry in under}
+        for entry in over:
+            name = entry["name"]
+            entries[name] = _layered(entries[name], entry, key) if name in entries else entry
+        return list(entries.values())
+    return over
+
+
+def _all_named(entries: Sequence[Any]) -> bool:
+    return all(isinstance(entry, Mapping) and entry.get("name") for entry in entries)
+
+
+def faults(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the options of one virtual machine, a sentence each; values of a wrong type are passed over,
+    the argument spec names those."""
+    yield from _name_faults(values)
+    yield from _size_faults(values)
+    for disk in _entries(values, "disks"):
+        yield from _disk_faults(disk)
+    for network in _entries(values, "networks"):
+        yield from _network_faults(network)
+    for key in ("disks", "networks"):
+        yield from _duplicates(values, key)
+    yield from _cloud_init_faults(values.get("cloud_init"))
+    yield from _placement_faults(values)
+
+
+def name_fault(name: Any) -> str | None:
+    """What is wrong with a name that becomes a host name and a label."""
+    if not isinstance(name, str):
+        return None
+    if len(name) > _LONGEST_NAME:
+        return f"{name!r} has {len(name)} characters, {_LONGEST_NAME} is the most"
+    if not _NAME.match(name):
+        return f"{name!r} must be of lower-case letters, digits and '-', and begin and end with a letter or digit"
+    return None
+
+
+def _name_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("name", "namespace"):
+        wrong = name_fault(values.get(key))
+        if wrong:
+            yield f"{key}: {wrong}"
+    if not values.get("namespace"):
+        yield "namespace: is missing; give it beside the name, in defaults, or for the whole task"
+
+
+def _size_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    places = [("memory", values.get("memory"))]
+    for part in ("requests", "limits"):
+        inner = values.get(part)
+        if isinstance(inner, Mapping):
+            places += [(f"{part}.{key}", inner.get(key)) for key in ("cpu", "memory")]
+    for place, value in places:
+        wrong = quantity.fault(value) if value is not None else None
+        if wrong:
+            yield f"{place}: {wrong}"
+    cpu = values.get("cpu")
+    for key in ("cores", "sockets", "threads"):
+        count = cpu.get(key) if isinstance(cpu, Mapping) else None
+        if isinstance(count, int) and count < 1:
+            yield f"cpu.{key}: {count} must be 1 or more"
+    if values.get("instancetype") and (values.get("memory") or cpu):
+        yield "instancetype: sets CPU and memory itself; leave out cpu and memory"
+    grace = values.get("termination_grace_period")
+    if isinstance(grace, int) and grace < 0:
+        yield f"termination_grace_period: {grace} must be 0 or more seconds"
+
+
+def _entries(values: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = values.get(key)
+    return [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
+
+
+def _duplicates(values: Mapping[str, Any], key: str) -> Iterator[str]:
+    names = [str(entry.get("name")) for entry in _entries(values, key)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{key}[{name}]: is there {names.count(name)} times"
+
+
+def _disk_faults(disk: Mapping[str, Any]) -> Iterator[str]:
+    where = f"disks[{disk.get('name')}]"
+    wrong = name_fault(disk.get("name"))
+    if wrong:
+        yield f"{where}.name: {wrong}"
+    if disk.get("state") == "absent":
+        return
+    given = [key for key in DISK_SOURCES if disk.get(key) is not None]
+    if len(given) != 1:
+        found = f"has {len(given)} sources ({', '.join(given)})" if given else "has no source"
+        yield f"{where}: {found}; give one of {', '.join(DISK_SOURCES)}"
+    if disk.get("empty_disk") is not None:
+        wrong = quantity.fault(disk["empty_disk"])
+        if wrong:
+            yield f"{where}.empty_disk: {wrong}"
+    template = disk.get("data_volume_template")
+    if isinstance(template, Mapping):
+        yield from _template_faults(where, template)
+    order = disk.get("boot_order")
+    if isinstance(order, int) and order < 1:
+        yield f"{where}.boot_order: {order} must be 1 or more"
+    if disk.get("type") == "cdrom" and disk.get("bus") == "virtio":
+        yield f"{where}.bus: virtio has no CD-ROM; write sata or scsi"
+
+
+def _template_faults(where: str, template: Mapping[str, Any]) -> Iterator[str]:
+    size = template.get("size")
+    source = template.get("source")
+    if size is None and (not isinstance(source, Mapping) or "blank" in source):
+        yield f"{where}.data_volume_template.size: is missing; a blank volume has no size of its own"
+    wrong = quantity.fault(size) if size is not None else None
+    if wrong:
+        yield f"{where}.data_volume_template.size: {wrong}"
+    if isinstance(source, Mapping) and len(source) != 1:
+        yield f"{where}.data_volume_template.source: must have one key, such as http, registry, pvc, snapshot or blank"
+
+
+def _network_faults(network: Mapping[str, Any]) -> Iterator[str]:
+    where = f"networks[{network.get('name')}]"
+    if network.get("state") == "absent":
+        return
+    if network.get("pod") and network.get("multus"):
+        yield f"{where}: pod and multus exclude each other"
+    elif network.get("pod") is False and not network.get("multus"):
+        yield f"{where}: has no source; give pod or multus"
+    if network.get("multus") and network.get("binding") == "masquerade":
+        yield f"{where}.binding: masquerade is for the pod network only; write bridge or sriov"
+    for port in _entries(network, "ports"):
+        number = port.get("port")
+        if isinstance(number, int) and not 0 < number < 65536:
+            yield f"{where}.ports: {number} is no port"
+
+
+def _cloud_init_faults(cloud_init: Any) -> Iterator[str]:
+    if not isinstance(cloud_init, Mapping):
+        return
+    inline = [key for key in ("user_data", "network_data", "ssh_keys") if cloud_init.get(key)]
+    if cloud_init.get("secret") and inline:
+        yield f"cloud_init: secret and {', '.join(inline)} exclude each other"
+    user_data = cloud_init.get("user_data")
+    for key in ("user_data", "network_data"):
+        if cloud_init.get(key) is not None and not isinstance(cloud_init[key], (str, Mapping)):
+            yield f"cloud_init.{key}: must be a text or a dictionary"
+    if cloud_init.get("ssh_keys") and isinstance(user_data, str) and not user_data.startswith("#cloud-config"):
+        yield "cloud_init.ssh_keys: can be added to user_data only where that begins with #cloud-config"
+    if isinstance(user_data, str) and len(user_data.encode()) > LONGEST_USER_DATA:
+        yield f"cloud_init.user_data: is longer than {LONGEST_USER_DATA} bytes; put it into a Secret, named as secret"
+
+
+def _placement_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    affinity = values.get("node_affinity")
+    if isinstance(affinity, Mapping):
+        for label, wanted in affinity.items():
+            if not isinstance(wanted, list) or not wanted:
+                yield f"node_affinity[{label}]: must be a list of the label's wanted values"
+    one, together = values.get("one_per_node"), values.get("keep_together")
+    if isinstance(one, Mapping) and isinstance(together, Mapping) and one.get("group") == together.get("group"):
+        yield "one_per_node: and keep_together name the same group"

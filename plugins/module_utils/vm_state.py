@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: what a VirtualMachine's status says.
+
+`status.ready` and `status.created` are left out where they are false, a new machine has no status at all, and
+`printableStatus` says Stopped before a machine first starts and while its last instance still ends; so none of the
+three is enough alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
+
+Object = Mapping[str, Any]
+
+_ENDING = frozenset({"Stopping", "Terminating"})
+_FINAL = {
+    "ErrorUnschedulable": "Free capacity, or change the machine's CPU, memory, node selector or affinity",
+    "ErrImagePull": "Check the image's name, its registry and the pull secret",
+    "ImagePullBackOff": "Check the image's name, its registry and the pull secret",
+    "ErrorPvcNotFound": "Create the PersistentVolumeClaim or DataVolume, or correct its name",
+    "DataVolumeError": "Look at the DataVolume's conditions and at its importer pod's log",
+    "CrashLoopBackOff": "Look at the virt-launcher pod's log and the instance's events",
+}
+_FIX_FAILURE = "Correct the machine's spec, then run again"
+_FIX_SYNC = "Correct what the node's virt-handler refuses, then run again"
+
+
+def status(vm: Object) -> Object:
+    """The status, an empty one where there is none yet."""
+    return vm.get("status") or {}
+
+
+def condition(item: Object, kind: str) -> Object:
+    """A condition of an object, empty where it is missing."""
+    for found in status(item).get("conditions") or []:
+        if found.get("type") == kind:
+            return dict(found)
+    return {}
+
+
+def holds(item: Object, kind: str) -> bool:
+    """Whether a condition is True."""
+    return condition(item, kind).get("status") == "True"
+
+
+def is_created(vm: Object) -> bool:
+    """Whether the machine has an instance."""
+    return bool(status(vm).get("created"))
+
+
+def is_ready(vm: Object) -> bool:
+    """Whether the machine's instance is ready and is not about to end."""
+    return bool(status(vm).get("ready")) and status(vm).get("printableStatus") not in _ENDING
+
+
+def is_settled(vm: Object) -> bool:
+    """Whether the controller has taken note of the newest spec."""
+    seen, latest = status(vm).get("observedGeneration"), vm["metadata"].get("generation")
+    return holds(vm, "RestartRequired") or (seen is not None and latest is not None and seen >= latest)
+
+
+def is_deleting(vm: Object) -> bool:
+    """Whether the machine is being deleted."""
+    return bool(vm["metadata"].get("deletionTimestamp"))
+
+
+def run_strategy(vm: Object) -> str:
+    """The run strategy; `running` of an old object in today's words."""
+    spec = vm.get("spec") or {}
+    if spec.get("runStrategy"):
+        return str(spec["runStrategy"])
+    return "Always" if spec.get("running") else "Halted"
+
+
+def describe(vm: Object) -> str:
+    """The status in one line, with the reason where there is one."""
+    found = status(vm)
+    parts = [str(found.get("printableStatus") or "has no status yet")]
+    for kind, bad in (("Failure", "True"), ("PodScheduled", "False"), ("Synchronized", "False")):
+        one = condition(vm, kind)
+        if one.get("status") == bad:
+            parts.append(": ".join(str(one[key]) for key in ("reason", "message") if one.get(key)))
+    return "; ".join(part for part in parts if part)
+
+
+def ready(vm: Object | None, *, unschedulable_grace: float = 60.0) -> Verdict:
+    """Whether the machine runs and is ready. A paused one is taken as reached: someone wanted it so."""
+    if vm is None:
+        return Verdict(failed=True, why="it was deleted in the meantime")
+    if is_deleting(vm):
+        return Verdict(failed=True, why="it is being deleted", fix="Wait until it is gone, then run again")
+    printable = str(status(vm).get("printableStatus") or "")
+    if is_ready(vm) or printable == "Paused":
+        return DONE
+    if holds(vm, "Failure"):
+        return Verdict(failed=True, why=describe(vm), fix=_FIX_FAILURE)
+    if printable in _FINAL:
+        grace = unschedulable_grace if printable == "ErrorUnschedulable" else 0.0
+        return Verdict(failed=True, why=describe(vm), fix=_FINAL[printable], grace=grace)
+    if condition(vm, "Synchronized").get("status") == "False":
+        return Verdict(failed=True, why=describe(vm), fix=_FIX_SYNC, grace=unschedulable_grace)
+    return Verdict(why=describe(vm))
+
+
+def stopped(vm: Object | None) -> Verdict:
+    """Whether the machine has no instance any more."""
+    if vm is None:
+        return Verdict(failed=True, why="it was deleted in the meantime")
+    return Verdict(why=describe(vm)) if is_created(vm) else DONE
+
+
+def gone(vm: Object | None, uid: str) -> Verdict:
+    """Whether the machine of this UID is deleted; a new one of the same name is another."""
+    if vm is None or vm["metadata"].get("uid") != uid:
+        return DONE
+    finalizers = ", ".join(vm["metadata"].get("finalizers") or [])
+    why = f"waits for {finalizers}" if finalizers else describe(vm)
+    return Verdict(why=why, fix="Raise wait_timeout, or check virt-controller, which removes the finalizer")
+
+
+def wanted(vm: Object | None, *, started: bool, unschedulable_grace: float) -> Verdict:
+    """Whether the machine is in the state that its run strategy stands for.
+
+    started: whether this run created it or set its run strategy. If not, a machine that somebody stopped, or whose
+    guest ended, is where it should be under Manual, Once and RerunOnFailure.
+    """
+    if vm is None:
+        return Verdict(failed=True, why="it was deleted in the meantime")
+    strategy = run_strategy(vm)
+    if strategy == "Halted":
+        return stopped(vm)
+    if strategy == "Manual" and not is_created(vm):
+        return DONE
+    rests = strategy != "Always" and not started and status(vm).get("printableStatus") == "Stopped"
+    return DONE if rests else ready(vm, unschedulable_grace=unschedulable_grace)

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: what a VirtualMachineInstance's status says, in a few plain fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Object = Mapping[str, Any]
+
+
+def summary(vmi: Object) -> dict[str, Any]:
+    """The instance as results show it; a field that is not known yet is None, or an empty list."""
+    meta, status = vmi["metadata"], vmi.get("status") or {}
+    interfaces = [_interface(found) for found in status.get("interfaces") or []]
+    return {
+        "uid": meta.get("uid"),
+        "phase": status.get("phase"),
+        "ready": condition(vmi, "Ready") == "True",
+        "paused": condition(vmi, "Paused") == "True",
+        "migratable": condition(vmi, "LiveMigratable") == "True",
+        "deleting": bool(meta.get("deletionTimestamp")),
+        "node": status.get("nodeName"),
+        "ip": next((ip for found in interfaces for ip in found["ips"]), None),
+        "ips": [ip for found in interfaces for ip in found["ips"]],
+        "interfaces": interfaces,
+        "guest_os": (status.get("guestOSInfo") or {}).get("prettyName"),
+        "started_at": _started_at(status),
+        "reason": status.get("reason"),
+    }
+
+
+def condition(vmi: Object, kind: str) -> str | None:
+    """A condition's status: "True", "False" or "Unknown"; None where it is missing."""
+    for found in (vmi.get("status") or {}).get("conditions") or []:
+        if found.get("type") == kind:
+            return str(found.get("status"))
+    return None
+
+
+def _interface(found: Object) -> dict[str, Any]:
+    ips = found.get("ipAddresses") or ([found["ipAddress"]] if found.get("ipAddress") else [])
+    return {"name": found.get("name"), "mac": found.get("mac"), "ips": [ip for ip in ips if ip]}
+
+
+def _started_at(status: Object) -> str | None:
+    """When the instance began to run, as RFC 3339."""
+    for step in status.get("phaseTransitionTimestamps") or []:
+        if step.get("phase") == "Running":
+            return str(step.get("phaseTransitionTimestamp"))
+    return None

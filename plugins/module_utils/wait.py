@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for states: predicates over objects, fed by one watch a scope; terminal states fail at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional, Union
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, key_of
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Gone, HaError, WaitFailed
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+
+Object = dict[str, Any]
+
+_LONGEST_WATCH = 300.0
+_TICK = 0.5
+_BETWEEN_WATCHES = 0.2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a predicate says of an object.
+
+    done: the wanted state; failed: it will never be reached, once this has lasted `grace` seconds; else go on waiting.
+    """
+
+    done: bool = False
+    failed: bool = False
+    why: str = ""
+    fix: str = ""
+    grace: float = 0.0
+
+
+DONE = Verdict(done=True)
+Predicate = Callable[[Optional[Object]], Verdict]
+
+
+@dataclass
+class Target:
+    """One object that is waited for, its newest known state (None: missing), and what became of it."""
+
+    key: Key
+    predicate: Predicate
+    current: Object | None
+    wanted: str = "ready"
+    failed_since: float | None = field(default=None, init=False)
+    last: Verdict = field(default=Verdict(), init=False)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One event: the object, None where it was deleted."""
+
+    key: Key
+    object: Object | None
+    version: str
+
+
+@dataclass(frozen=True)
+class _Relisted:
+    """A whole scope, read anew."""
+
+    namespace: str | None
+    objects: dict[Key, Object]
+    version: str
+
+
+# What the watchers report; an error where they cannot go on.
+_News = Union[_Seen, _Relisted, HaError]
+
+
+def wait_for(
+    client: Client,
+    resource: Resource,
+    targets: Sequence[Target],
+    *,
+    scopes: Mapping[str | None, str],
+    timeout: float,
+) -> dict[Key, WaitFailed]:
+    """Waits until every target is done; the failures by key. Nothing is requested where all are done already.
+
+    scopes: the namespaces to watch (None: the cluster) and the resource version to go on from.
+    """
+    give_up = time.monotonic() + timeout
+    waiting = {target.key: target for target in targets}
+    failures = _judge(resource, waiting)
+    if not waiting:
+        return failures
+    news: queue.Queue[_News] = queue.Queue()
+    stop = threading.Event()
+    selector = f"metadata.name={targets[0].key[1]}" if len(waiting) == 1 and len(targets) == 1 else None
+    for namespace, version in scopes.items():
+        watcher = _Watcher(client, resource, namespace, selector, news, stop, give_up)
+        threading.Thread(target=watcher.run, args=(version,), daemon=True).start()
+    try:
+        while waiting and time.monotonic() < give_up:
+            _take_news(waiting, news, min(_TICK, max(0.0, give_up - time.monotonic())))
+            failures.update(_judge(resource, waiting))
+    except HaError as error:
+        failures.update({key: _blind(resource, target, error) for key, target in waiting.items()})
+    else:
+        failures.update({key: _too_late(resource, target, timeout) for key, target in waiting.items()})
+    finally:
+        stop.set()
+    return failures
+
+
+def _judge(resource: Resource, waiting: dict[Key, Target]) -> dict[Key, WaitFailed]:
+    """Takes out of `waiting` what is done or has failed; the failures."""
+    failures: dict[Key, WaitFailed] = {}
+    now = time.monotonic()
+    for key, target in list(waiting.items()):
+        verdict = target.last = target.predicate(target.current)
+        if not verdict.failed:
+            target.failed_since = None
+        elif target.failed_since is None:
+            target.failed_since = now
+        if verdict.done:
+            del waiting[key]
+        elif target.failed_since is not None and now - target.failed_since >= verdict.grace:
+            where = resource.describe(*key)
+            what = f"will not become {target.wanted}"
+            failures[key] = WaitFailed(what, where=where, why=verdict.why, fix=verdict.fix, terminal=True)
+            del waiting[key]
+    return failures
+
+
+def _too_late(resource: Resource, target: Target, timeout: float) -> WaitFailed:
+    return WaitFailed(
+        f"did not become {target.wanted} within {timeout:g} s",
+        where=resource.describe(*target.key),
+        why=target.last.why,
+        fix=target.last.fix or "Raise wait_timeout, or look at the object's events",
+    )
+
+
+def _take_news(waiting: dict[Key, Target], news: queue.Queue[_News], seconds: float) -> None:
+    """Brings the targets up to date with all that has come in; waits `seconds` for the first."""
+    try:
+        item = news.get(timeout=seconds)
+        while True:
+            _take_one(waiting, item)
+            item = news.get_nowait()
+    except queue.Empty:
+        return
+
+
+def _take_one(waiting: Mapping[Key, Target], item: _News) -> None:
+    if isinstance(item, HaError):
+        raise item
+    for seen in _changes(waiting, item):
+        target = waiting[seen.key]
+        # The watch begins before our own writes, so events from before them come in too.
+        if not _older(seen.version, target.current):
+            target.current = seen.object
+
+
+def _changes(waiting: Mapping[Key, Target], item: _Seen | _Relisted) -> Iterator[_Seen]:
+    if isinstance(item, _Relisted):
+        for key in waiting:
+            if item.namespace in (None, key[0]):
+                yield _Seen(key, item.objects.get(key), item.version)
+    elif item.key in waiting:
+        yield item
+
+
+def _older(version: str, known: Object | None) -> bool:
+    """Whether a version is from before a known state; the versions of one API server count upwards."""
+    other = str(known["metadata"].get("resourceVersion", "")) if known else ""
+    return version.isdigit() and other.isdigit() and int(version) < int(other)
+
+
+def _blind(resource: Resource, target: Target, error: HaError) -> WaitFailed:
+    what = f"may or may not have become {target.wanted}, the watch failed"
+    return WaitFailed(what, where=resource.describe(*target.key), why=str(error), fix=error.fix)
+
+
+@dataclass
+class _Watcher:
+    """One scope's watch, kept up until it is stopped: begun anew where it broke, read anew where it fell behind."""
+
+    client: Client
+    resource: Resource
+    namespace: str | None
+    selector: str | None
+    news: queue.Queue[_News]
+    stop: threading.Event
+    give_up: float
+
+    def run(self, version: str) -> None:
+        """Watches from a resource version on; an empty one begins with a read."""
+        try:
+            while not self._over():
+                version = self._follow(version) if version else self._read()
+                self.stop.wait(_BETWEEN_WATCHES)
+        except HaError as error:
+            self.news.put(error)
+
+    def _over(self) -> bool:
+        return self.stop.is_set() or time.monotonic() >= self.give_up
+
+    def _follow(self, version: str) -> str:
+        """One watch; the version to go on from, empty where the server no longer knows it."""
+        seconds = min(_LONGEST_WATCH, self.give_up - time.monotonic())
+        try:
+            for event in self.client.watch(
+                self.resource, self.namespace, resource_version=version, seconds=seconds, field_selector=self.selector
+            ):
+                version = str(event.object["metadata"].get("resourceVersion") or version)
+                if event.type != "BOOKMARK":
+                    left = None if event.type == "DELETED" else event.object
+                    self.news.put(_Seen(key_of(event.object), left, version))
+                if self._over():
+                    break
+        except Gone:
+            return ""
+        return version
+
+    def _read(self) -> str:
+        listing = self.client.list(self.resource, self.namespace, field_selector=self.selector)
+        objects = {key_of(item): item for item in listing.items}
+        self.news.put(_Relisted(self.namespace, objects, listing.resource_version))
+        return listing.resource_version
