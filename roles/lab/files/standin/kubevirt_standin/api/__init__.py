@@ -1,0 +1,1 @@
+"""What virt-api serves: subresources, admission, discovery."""

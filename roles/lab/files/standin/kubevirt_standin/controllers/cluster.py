@@ -1,0 +1,85 @@
+"""What all controllers share: the watched objects, the recorder, writes that the caches see at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from ..informer import Informer
+from ..kube import Kube
+from ..recorder import Recorder
+from ..resources import MIGRATION, NODE, POD, PVC, VM, VMI, Object, Resource
+
+WITHOUT_STATUS_RESOURCE = (VMI,)
+
+
+class Cluster:
+    """The watched objects and the way to write them."""
+
+    def __init__(self, kube: Kube, component: str = "virtualmachine-controller") -> None:
+        self.kube = kube
+        self.recorder = Recorder(kube, component)
+        self.vms = Informer(kube, VM)
+        self.vmis = Informer(kube, VMI)
+        self.migrations = Informer(kube, MIGRATION)
+        self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher")
+        self.nodes = Informer(kube, NODE)
+        self.pvcs = Informer(kube, PVC)
+
+    def informers(self) -> Iterable[Informer]:
+        return (self.vms, self.vmis, self.migrations, self.pods, self.nodes, self.pvcs)
+
+    async def synced(self) -> None:
+        """Return once every store is filled."""
+        await asyncio.gather(*(informer.synced.wait() for informer in self.informers()))
+
+    def _informer(self, resource: Resource) -> Informer | None:
+        return next((item for item in self.informers() if item.resource == resource), None)
+
+    async def write_status(self, resource: Resource, obj: Object, status: Object) -> Object:
+        """Replace the status of the object as it was read; unchanged means no request."""
+        if status == (obj.get("status") or {}):
+            return obj
+        sub = "" if resource in WITHOUT_STATUS_RESOURCE else "status"
+        return self.seen(resource, await self.kube.update(resource, obj | {"status": status}, sub))
+
+    async def write(self, resource: Resource, obj: Object) -> Object:
+        """Replace the object as it was read."""
+        return self.seen(resource, await self.kube.update(resource, obj))
+
+    async def make(self, resource: Resource, obj: Object) -> Object:
+        return self.seen(resource, await self.kube.create(resource, obj))
+
+    async def remove(self, resource: Resource, obj: Object, grace: int | None = None) -> None:
+        """Delete this very object, by its UID."""
+        meta = obj["metadata"]
+        answer = await self.kube.delete(resource, meta.get("namespace", ""), meta["name"], meta["uid"], grace)
+        if answer and answer.get("kind") == resource.kind:
+            self.seen(resource, answer)
+
+    def seen(self, resource: Resource, answer: Object) -> Object:
+        informer = self._informer(resource)
+        if informer is not None:
+            informer.remember(answer)
+        return answer
+
+    def pods_of(self, vmi: Object) -> list[Object]:
+        """The launcher pods that were made for this VMI, oldest first."""
+        uid, namespace = vmi["metadata"]["uid"], vmi["metadata"]["namespace"]
+        found = [
+            pod
+            for pod in self.pods.all()
+            if pod["metadata"]["namespace"] == namespace
+            and (pod["metadata"].get("labels") or {}).get("kubevirt.io/created-by") == uid
+        ]
+        return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def migration_of(self, vmi: Object) -> Object | None:
+        """The migration of the VMI that is not over."""
+        meta = vmi["metadata"]
+        for item in self.migrations.all():
+            phase = (item.get("status") or {}).get("phase")
+            same = item["metadata"]["namespace"] == meta["namespace"] and item["spec"].get("vmiName") == meta["name"]
+            if same and phase not in ("Succeeded", "Failed"):
+                return item
+        return None

@@ -1,0 +1,89 @@
+"""ControllerRevisions: the template a VM was started with, and whether it has changed since."""
+
+from __future__ import annotations
+
+import copy
+
+from ..kube import ApiError
+from ..resources import REVISION, VM, Object, owner_reference
+from .cluster import Cluster
+
+LIVE_TEMPLATE_FIELDS = ("nodeSelector", "affinity", "tolerations")
+_cache: dict[str, Object] = {}
+
+
+def start_name(vm: Object) -> str:
+    """The name of the revision that a start of the VM as it is now makes."""
+    return f"revision-start-vm-{vm['metadata']['uid']}-{vm['metadata']['generation']}"
+
+
+async def ensure_start(cluster: Cluster, vm: Object) -> str:
+    """Keep the spec that the VM is started with; the revision's name."""
+    name = start_name(vm)
+    body = {
+        "metadata": {
+            "name": name,
+            "namespace": vm["metadata"]["namespace"],
+            "ownerReferences": [owner_reference(vm)],
+        },
+        "data": {"spec": vm["spec"]},
+        "revision": vm["metadata"]["generation"],
+    }
+    try:
+        await cluster.kube.create(REVISION, body)
+    except ApiError as error:
+        if error.status != 409:
+            raise
+    _cache[name] = vm["spec"]
+    return name
+
+
+async def _started_with(cluster: Cluster, vm: Object, vmi: Object) -> Object | None:
+    name = (vmi.get("status") or {}).get("virtualMachineRevisionName")
+    if not name:
+        return None
+    if name not in _cache:
+        found = await cluster.kube.find(REVISION, vm["metadata"]["namespace"], name)
+        if found is None:
+            return None
+        if len(_cache) > 1000:
+            _cache.clear()
+        _cache[name] = (found.get("data") or {}).get("spec") or {}
+    return _cache[name]
+
+
+async def needs_restart(cluster: Cluster, vm: Object, vmi: Object) -> bool:
+    """Whether the template differs from what the VMI was started with in a field that does not go live."""
+    if vmi["metadata"].get("deletionTimestamp") and not _marked(vm):
+        return False
+    began = await _started_with(cluster, vm, vmi)
+    return began is not None and _fixed(began) != _fixed(vm["spec"])
+
+
+def _marked(vm: Object) -> bool:
+    conditions = (vm.get("status") or {}).get("conditions") or []
+    return any(item["type"] == "RestartRequired" for item in conditions)
+
+
+def _fixed(spec: Object) -> Object:
+    """The part of a VM's spec that a running guest cannot take over."""
+    template = copy.deepcopy(spec["template"]["spec"])
+    for field in LIVE_TEMPLATE_FIELDS:
+        template.pop(field, None)
+    for interface in ((template.get("domain") or {}).get("devices") or {}).get("interfaces") or []:
+        interface.pop("state", None)
+    return {
+        "template": template,
+        "instancetype": spec.get("instancetype"),
+        "preference": spec.get("preference"),
+        "dataVolumeTemplates": None,
+    }
+
+
+async def drop_all_of(cluster: Cluster, vm: Object) -> None:
+    """Where no garbage collector runs: remove the revisions of a VM that is gone."""
+    for item in await cluster.kube.list(REVISION, vm["metadata"]["namespace"]):
+        owners = item["metadata"].get("ownerReferences") or []
+        if any(owner["uid"] == vm["metadata"]["uid"] and owner["kind"] == VM.kind for owner in owners):
+            await cluster.kube.delete(REVISION, vm["metadata"]["namespace"], item["metadata"]["name"])
+            _cache.pop(item["metadata"]["name"], None)

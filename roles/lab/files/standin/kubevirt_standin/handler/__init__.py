@@ -1,0 +1,1 @@
+"""What virt-handler does on its node."""

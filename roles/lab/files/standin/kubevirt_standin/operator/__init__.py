@@ -1,0 +1,1 @@
+"""What virt-operator does."""

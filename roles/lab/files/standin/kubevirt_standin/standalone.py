@@ -1,0 +1,123 @@
+"""The stand-in as one process beside a bare API server: every guest is simulated."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from . import metrics, pki
+from .api.admission import OWN_USERS, Admission
+from .api.server import ApiServer, serve
+from .api.subresources import Subresources
+from .controllers.cluster import Cluster
+from .controllers.evacuation import Evacuations
+from .controllers.launcher_pod import Settings
+from .controllers.migration import Migrations
+from .controllers.node import Nodes
+from .controllers.vm import VirtualMachines
+from .controllers.vmi import Instances
+from .handler.domains import CommandError, Domains
+from .install import install_api_services, install_definitions, install_webhooks, wait_available
+from .kube import Kube
+from .resources import CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, SERVICE, Object
+from .simulated import ANNOTATION, SimulatedWorld
+from .webhooks import Endpoint
+from .work import WorkQueue
+
+USER = OWN_USERS + "kubevirt-controller"
+IMAGE = "quay.io/kubevirt/virt-launcher:v1.9.0-standin"
+
+
+class LocalAgent:
+    """Commands go straight to the simulated guests."""
+
+    def __init__(self, domains: Domains) -> None:
+        self._domains = domains
+
+    async def command(self, vmi: Object, verb: str) -> None:
+        launcher = self._domains.launcher(vmi)
+        if launcher is None:
+            raise CommandError("the launcher pod is gone")
+        await launcher.command(verb)
+        if verb in ("pause", "unpause"):
+            await self._seen(vmi, verb)
+
+    async def _seen(self, vmi: Object, verb: str) -> None:
+        reasons = {"pause": ("Paused", "VirtualMachineInstance paused"), "unpause": ("Unpaused", "VirtualMachineInstance unpaused")}
+        self._domains.cluster.recorder.event(vmi, "Normal", *reasons[verb])
+
+
+class Impersonating(Kube):
+    """The same connection as KubeVirt's own user, so that the webhooks can tell who writes."""
+
+    def headers(self) -> dict[str, str]:
+        return super().headers() | {"Impersonate-User": USER}
+
+
+async def run(kubeconfig: str, port: int) -> None:
+    """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works."""
+    kube = Kube.from_kubeconfig(kubeconfig)
+    own = Impersonating.from_kubeconfig(kubeconfig)
+    cluster = Cluster(own)
+    domains_holder: list[Domains] = []
+    world = SimulatedWorld(cluster, lambda key: domains_holder[0].poke(key))
+    domains = Domains(cluster, None, world.launcher_of)
+    domains_holder.append(domains)
+    controllers = _controllers(cluster)
+    await install_definitions(kube)
+    authority = await _serve(kube, own, domains, port)
+    await _register(kube, authority, port)
+    async with asyncio.TaskGroup() as group:
+        for informer in cluster.informers():
+            group.create_task(informer.run())
+        await cluster.synced()
+        await world.prepare()
+        for queue in (*controllers, domains.queue, world.queue):
+            group.create_task(queue.run())
+        group.create_task(world.beat())
+        await wait_available(kube)
+        print("kubevirt-standin ready: guests are simulated, there are no nodes", flush=True)
+
+
+def _controllers(cluster: Cluster) -> list[WorkQueue]:
+    settings = Settings(image=IMAGE, use_emulation=True)
+    found = (
+        VirtualMachines(cluster),
+        Instances(cluster, settings),
+        Migrations(cluster, settings),
+        Evacuations(cluster),
+        Nodes(cluster),
+    )
+    return [controller.queue for controller in found]
+
+
+async def _serve(kube: Kube, own: Kube, domains: Domains, port: int) -> pki.Pair:
+    authority = pki.authority("kubevirt-standin")
+    pair = pki.issue(authority, "virt-api.kubevirt.svc", ("virt-api.kubevirt.svc", "localhost", "127.0.0.1"))
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = Path(folder, "crt"), Path(folder, "key")
+        pair.write(certificate, key)
+        context = pki.server_context(certificate, key)
+    server = ApiServer(Subresources(own, LocalAgent(domains)), Admission(own), lambda: metrics.render("virt-api"))
+    await serve(server.app(), "127.0.0.1", port, context)
+    return authority
+
+
+async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
+    await kube.apply(NAMESPACE, {"metadata": {"name": "kubevirt", "annotations": {ANNOTATION: "true"}}})
+    await kube.apply(
+        CLUSTER_ROLE_BINDING,
+        {
+            "metadata": {"name": "kubevirt-standin"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": USER}],
+        },
+    )
+    external = {"type": "ExternalName", "externalName": "127.0.0.1", "ports": [{"port": port, "protocol": "TCP"}]}
+    await kube.apply(SERVICE, {"metadata": {"name": "virt-api", "namespace": "kubevirt"}, "spec": external})
+    endpoint = Endpoint(authority.base64(), f"https://127.0.0.1:{port}")
+    await install_webhooks(kube, endpoint)
+    await install_api_services(kube, authority.base64(), port)
+    body = {"metadata": {"name": "kubevirt", "namespace": "kubevirt", "annotations": {ANNOTATION: "true"}}, "spec": {}}
+    await kube.apply(KUBEVIRT, body)
