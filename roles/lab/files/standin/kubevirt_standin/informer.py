@@ -29,6 +29,7 @@ class Informer:
         self._namespace = namespace
         self._handlers: list[Handler] = []
         self.store: dict[str, Object] = {}
+        self._gone: dict[str, None] = {}
         self.synced = asyncio.Event()
 
     def on_change(self, handler: Handler) -> None:
@@ -43,8 +44,7 @@ class Informer:
 
     def remember(self, obj: Object) -> None:
         """Take the answer of an own write at once, so that the next pass does not read what is outdated."""
-        known = self.store.get(key_of(obj))
-        if known is None or _version(known) < _version(obj):
+        if obj["metadata"]["uid"] not in self._gone:
             self._put(obj)
 
     async def run(self) -> None:
@@ -125,7 +125,14 @@ class Informer:
         if known is None or (obj is not None and known["metadata"]["uid"] != obj["metadata"]["uid"]):
             return
         del self.store[key]
+        self._bury(known["metadata"]["uid"])
         self._tell(obj or known, None)
+
+    def _bury(self, uid: str) -> None:
+        """An answer to an own write can come after the news that the object is gone."""
+        self._gone[uid] = None
+        if len(self._gone) > 1000:
+            del self._gone[next(iter(self._gone))]
 
     def _tell(self, old: Object | None, new: Object | None) -> None:
         for handler in self._handlers:
