@@ -39,11 +39,15 @@ def faults(artifact: Path, folder: Path) -> list[str]:
     for role in roles:
         for needed in ("README.md", "meta/main.yml", "meta/argument_specs.yml"):
             found += [] if f"roles/{role}/{needed}" in names else [f"roles/{role} has no {needed}"]
-    subprocess.run(["ansible-galaxy", "collection", "install", "--no-deps", "-p", str(folder), str(artifact)], check=True)
+    subprocess.run(
+        ["ansible-galaxy", "collection", "install", "--no-deps", "-p", str(folder), str(artifact)], check=True
+    )
     modules = {
         f"{NAME}.{Path(name).stem}" for name in names if name.startswith("plugins/modules/") and name.endswith(".py")
     }
-    documented = _json("ansible-doc", "--json", *sorted(modules), ANSIBLE_COLLECTIONS_PATH=str(folder)) if modules else {}
+    documented = (
+        _json("ansible-doc", "--json", *sorted(modules), ANSIBLE_COLLECTIONS_PATH=str(folder)) if modules else {}
+    )
     return found + [f"{name} cannot be documented" for name in sorted(modules - set(documented))]
 
 

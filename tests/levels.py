@@ -91,17 +91,26 @@ def _playbook(level: str, name: str, minutes: float, *command: str) -> Check:
 
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
 MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
+BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COPY / "roles/lab/files").glob("*.py"))
 
 CHECKS: tuple[Check, ...] = (
     _lint("ruff", "ruff", "check", "--no-cache", "."),
     _lint("format", "ruff", "format", "--check", "--no-cache", "."),
     _lint("types-plugins", *MYPY, "-p", PACKAGE, folder=CACHE),
     _lint("types-standin", *MYPY, "-p", "kubevirt_standin", folder=COPY / "roles/lab/files/standin"),
-    _lint("types-lab", *MYPY, "-p", "nspawn_lab", folder=COPY / "roles/lab/files"),
+    _lint("types-lab", *MYPY, ".", folder=COPY / "roles/lab/files/nspawn_lab"),
+    _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
     _lint("yamllint", "yamllint", "--strict", "."),
     _lint("ansible-lint", "ansible-lint", "--offline", "--strict", "--profile=production", "--nocolor", minutes=10),
-    _lint("collection-docs", "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "."),
+    _lint(
+        "collection-docs",
+        "antsibull-docs",
+        "lint-collection-docs",
+        "--plugin-docs",
+        "--validate-collection-refs=self",
+        ".",
+    ),
     _lint("changelog", "antsibull-changelog", "lint"),
     _lint("build-import", "python", "tests/build_import.py", str(OUT / "build")),
     Check(
@@ -124,7 +133,18 @@ CHECKS: tuple[Check, ...] = (
         _tool("molecule", "test", "--scenario-name", "load_balancer"),
         minutes=10,
         needs=(root, lab, holds("molecule/load_balancer/molecule.yml")),
-        environment={"HOME": str(HOME)},
+        folder=REPOSITORY,
+        environment={"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)},
     ),
-    _pytest("e2e", "demo", "tests/e2e", 40, root, memory),
+    Check(
+        "e2e",
+        "demo",
+        _tool(
+            "python", "-m", "pytest", "tests/e2e", f"--junitxml={OUT / 'e2e-demo.xml'}", "--capture=no", "--color=no"
+        ),
+        minutes=45,
+        needs=(root, memory, holds("tests/e2e/test_*.py")),
+        junit=OUT / "e2e-demo.xml",
+        folder=REPOSITORY,
+    ),
 )
