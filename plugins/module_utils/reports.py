@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 Number = Union[int, float]
 
@@ -38,9 +38,9 @@ class Figure:
     """
 
     name: str
-    value: Optional[Number]
+    value: Number | None
     unit: str
-    limit: Optional[Number] = None
+    limit: Number | None = None
     samples: Any = 0
     why: str = ""
     at_least: bool = False

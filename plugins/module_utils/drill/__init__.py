@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drills: samples → timeline → phases → figures → verdict → report. Pure but for the probes and the writers of files."""
+"""Drills: samples → timeline → phases → figures → verdict → report. Pure but for probes and files."""
 
 from __future__ import annotations

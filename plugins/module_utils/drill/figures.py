@@ -31,7 +31,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a drill did: the node it cut at `t0`, and its VMs. Times are in seconds of the recorder's monotonic clock."""
+    """What a drill did: the node it cut at `t0`, and its VMs. Times are seconds of the recorder's monotonic clock."""
 
     scenario: str
     node: str

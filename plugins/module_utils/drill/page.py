@@ -23,16 +23,20 @@ body { font: 15px/1.45 system-ui, sans-serif; color: #1d2733; background: #fff; 
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 1.8rem 0 .5rem; }
 table { border-collapse: collapse; } td, th { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; }
-th { font-weight: 600; border-bottom: 1px solid #b9c3cd; } td.n { text-align: right; font-variant-numeric: tabular-nums; }
+th { font-weight: 600; border-bottom: 1px solid #b9c3cd; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
 .verdict { display: inline-block; padding: .1rem .6rem; border-radius: .3rem; color: #fff; font-weight: 600; }
 .passed { background: #1c7c3c; } .failed { background: #b3261e; }
 .figures { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
 .figure { border: 1px solid #ccd5de; border-radius: .4rem; padding: .5rem .9rem; min-width: 9.5rem; }
-.figure b { display: block; font-size: 1.5rem; } .figure.bad { border-color: #b3261e; } .figure.bad b { color: #b3261e; }
+.figure b { display: block; font-size: 1.5rem; }
+.figure.bad { border-color: #b3261e; } .figure.bad b { color: #b3261e; }
 .figure small, .note { color: #55626f; }
 svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #1d2733; }
-.axis { stroke: #dde3e9; } .cut { stroke: #b3261e; stroke-width: 1.5; } .mark { stroke: #55626f; stroke-dasharray: 2 3; }
-.unseen { fill: #f3f5f7; } .good { fill: #a9d8b3; } .new { fill: #9cc4ee; } .bad { fill: #eba39d; } .off { fill: #cfd6dd; }
+.axis { stroke: #dde3e9; } .cut { stroke: #b3261e; stroke-width: 1.5; }
+.mark { stroke: #55626f; stroke-dasharray: 2 3; }
+.unseen { fill: #f3f5f7; } .good { fill: #a9d8b3; }
+.new { fill: #9cc4ee; } .bad { fill: #eba39d; } .off { fill: #cfd6dd; }
 .detect { fill: #f4c474; } .fence { fill: #e89a77; } .release { fill: #d6a3cf; } .schedule { fill: #b6aee6; }
 .boot { fill: #9cc4ee; } .serve { fill: #92d3cf; }
 .ball { fill: #1d2733; } svg text.number { fill: #fff; font-size: 9px; font-weight: 600; }
@@ -45,7 +49,8 @@ def page(timeline: Timeline, scene: Scene, verdict: Verdict, content: Mapping[st
     marks = _marks(timeline, scene)
     parts = [
         "<!DOCTYPE html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head><body>',
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
+        f"<style>{STYLE}</style></head><body>",
         _head(scene, verdict, content),
         _figures(verdict),
         "<h2>Timeline</h2>",
@@ -169,7 +174,8 @@ def _balls(marks: Sequence[tuple[float, str]], x: Any, height: int) -> list[str]
 def _legend(marks: Sequence[tuple[float, str]], scene: Scene) -> str:
     kinds = {"good": "good", "new": "new boot", "bad": "bad", "off": "off or gone", "unseen": "not seen"}
     swatches = "".join(
-        f'<rect class="{kind}" x="{110 * i}" y="0" width="14" height="14"/><text x="{110 * i + 19}" y="11">{text}</text>'
+        f'<rect class="{kind}" x="{110 * i}" y="0" width="14" height="14"/>'
+        f'<text x="{110 * i + 19}" y="11">{text}</text>'
         for i, (kind, text) in enumerate(kinds.items())
     )
     rows = "".join(

@@ -111,7 +111,7 @@ def junit(verdict: Verdict, scenario: str, seconds: float) -> str:
 def write(
     folder: str, timeline: Timeline, scene: Scene, verdict: Verdict, setting: Setting, t0_at: float
 ) -> dict[str, Any]:
-    """Writes the report beside the events.jsonl that lies in `folder`, and makes it the latest: report.json's content."""
+    """Writes the report beside the events.jsonl in `folder` and makes it the latest: report.json's content."""
     content = summary(timeline, scene, verdict, setting, t0_at)
     reports.write_json(os.path.join(folder, REPORT), content)
     reports.write_text(os.path.join(folder, "junit.xml"), junit(verdict, scene.scenario, scene.ended - scene.started))

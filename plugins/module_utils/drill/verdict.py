@@ -93,8 +93,9 @@ def _phase_faults(timeline: Timeline, scene: Scene, phases: dict[str, float | No
     ]
     if len(moments) == 4 and any(later <= earlier for earlier, later in zip(moments, moments[1:])):
         faults.append("detection, fencing or its read-back took no time: something told the watcher")
-    refused = [s for s in timeline.of("recovery", scene.node) if s["event"] in ("refused", "failed")]
-    faults += [f"the recovery {s['event']}: {s.get('reason', 'no reason given')}" for s in refused[-1:]]
+    if figures.recovery_event(timeline, scene, "pods_deleted") is None:
+        refused = [s for s in timeline.of("recovery", scene.node) if s["event"] in ("refused", "failed")]
+        faults += [f"the recovery {s['event']}: {s.get('reason', 'no reason given')}" for s in refused[-1:]]
     return faults
 
 
@@ -106,7 +107,7 @@ def _silent(timeline: Timeline, scene: Scene, probes: Sequence[tuple[str, str]])
             faults.append(f"probe {probe} of {target} has no data from before the cut")
         elif probe in STREAMS and not any(sample["monotonic"] > scene.t0 for sample in samples):
             faults.append(f"probe {probe} of {target} has no data from after the cut")
-    return faults
+    return faults + [str(sample["event"]) for sample in timeline.of("drill") if not sample["ok"]]
 
 
 # Probes that sample all the time; the others speak when something changes.

@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import figures
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import Value
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Timeline, read_samples
@@ -196,7 +195,10 @@ class TestVerdict:
             (Story(drop=("recovery",)), "the end of phase fence was not seen"),
             (Story(suspected=0.0), "took no time"),
             (Story(requested=6.0), "took no time"),
-            (Story(more=[sample("recovery", "n1", 5.0, event="refused", reason="no proof")]), "refused: no proof"),
+            (
+                Story(deleted=None, more=[sample("recovery", "n1", 7.0, event="failed", reason="no proof")]),
+                "the recovery failed: no proof",
+            ),
         ],
     )
     def test_each_of_these_fails_the_drill(self, story: Story, words: str) -> None:
