@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several drills say together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, Callable
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import PHASES
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import Budget
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
+
+Report = Mapping[str, Any]
+
+
+def figures(reports: Sequence[Report], budget: Budget) -> list[Figure]:
+    """The figures of a series; `samples` are the values of the single drills.
+
+    Recovery times count by their median, all else by the worst drill: one lost write is one too many. A figure that
+    one drill does not have is null, and so is its median.
+    """
+    found = [
+        _figure(reports, "rto_seconds", "rto_seconds_median", "s", budget.rto_seconds, median),
+        _figure(reports, "rto_seconds", "rto_seconds_worst", "s", None, max),
+        _figure(reports, "rpo_writes_lost", "rpo_writes_lost", "writes", budget.rpo_writes_lost, sum),
+        _figure(reports, "writers_at_once", "writers_at_once", "processes", budget.writers_at_once, max),
+        _figure(reports, "api_gap_seconds", "api_gap_seconds_median", "s", None, median),
+        _figure(reports, "api_gap_seconds", "api_gap_seconds_worst", "s", budget.api_gap_seconds, max),
+        _figure(reports, "vip_gap_seconds", "vip_gap_seconds_median", "s", None, median),
+        _figure(reports, "vip_gap_seconds", "vip_gap_seconds_worst", "s", budget.vip_gap_seconds, max),
+    ]
+    found += [_phase(reports, name) for name in PHASES]
+    failed = sum(1 for report in reports if not report["passed"])
+    return [*found, Figure("drills_failed", failed if reports else None, "drills", 0, len(reports))]
+
+
+def _figure(
+    reports: Sequence[Report], key: str, name: str, unit: str, limit: float | None, how: Callable[[Any], Any]
+) -> Figure:
+    return _combined(name, [report.get(key) for report in reports], unit, limit, how)
+
+
+def _phase(reports: Sequence[Report], phase: str) -> Figure:
+    values = [(report.get("phases") or {}).get(phase) for report in reports]
+    return _combined(f"phase_{phase}_seconds_median", values, "s", None, median)
+
+
+def _combined(name: str, values: list[Any], unit: str, limit: float | None, how: Callable[[Any], Any]) -> Figure:
+    if not values or None in values:
+        missing = sum(1 for value in values if value is None)
+        return Figure(name, None, unit, limit, values, f"{missing} of {len(values)} drills do not have it")
+    return Figure(name, round(how(values), 3), unit, limit, values)
