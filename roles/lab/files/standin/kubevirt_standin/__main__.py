@@ -23,7 +23,26 @@ def _arguments() -> argparse.Namespace:
     dev.add_argument("--bin", type=Path, required=True, help="folder of etcd and kube-apiserver")
     dev.add_argument("--controller-manager", action="store_true", help="also kube-controller-manager, for garbage collection")
     dev.add_argument("--no-standin", action="store_true", help="the bare API server only")
-    return parser.parse_args()
+    for name in ("api", "handler", "launcher", "operator"):
+        commands.add_parser(name, help=f"virt-{name}")
+    controller = commands.add_parser("controller", help="virt-controller")
+    controller.add_argument("--launcher-image", required=True)
+    controller.add_argument("--use-emulation", action="store_true")
+    for name, default in (("lease-duration", "15s"), ("renew-deadline", "10s"), ("retry-period", "2s")):
+        for command in (controller, commands.choices["operator"]):
+            command.add_argument(f"--leader-elect-{name}", default=default, type=_seconds)
+    arguments, unknown = parser.parse_known_args()
+    if unknown:
+        print(f"flags that the stand-in does not know are ignored: {' '.join(unknown)}", flush=True)
+    return arguments
+
+
+def _seconds(text: str) -> float:
+    """A duration as Go writes it, one unit: 6s, 500ms, 1m."""
+    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    return float(text)
 
 
 def _coroutine(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
@@ -32,9 +51,39 @@ def _coroutine(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
         from .standalone import run as run_standalone
 
         return run_standalone(arguments.kubeconfig, arguments.port or free_port())
+    if arguments.command != "devcluster":
+        return _component(arguments)
     from .devcluster import run as run_devcluster
 
     return run_devcluster(arguments.dir, arguments.bin, arguments.controller_manager, not arguments.no_standin)
+
+
+def _component(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
+    """One component of KubeVirt; each imports only what it needs."""
+    if arguments.command == "api":
+        from .api.process import run as run_api
+
+        return run_api()
+    if arguments.command == "handler":
+        from .handler.daemon import run as run_handler
+
+        return run_handler()
+    if arguments.command == "launcher":
+        from .launcher.server import run as run_launcher
+
+        return run_launcher()
+    from .leader import Timing
+
+    timing = Timing(
+        arguments.leader_elect_lease_duration, arguments.leader_elect_renew_deadline, arguments.leader_elect_retry_period
+    )
+    if arguments.command == "operator":
+        from .operator.process import run as run_operator
+
+        return run_operator(timing)
+    from .controllers.process import run as run_controller
+
+    return run_controller(timing, arguments.launcher_image, arguments.use_emulation)
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> int:
@@ -57,7 +106,12 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> int:
 
 def main() -> int:
     """Run the command of the command line."""
-    return asyncio.run(_until_signal(_coroutine(_arguments())))
+    arguments = _arguments()
+    work = _coroutine(arguments)
+    if arguments.command == "launcher":
+        asyncio.run(work)
+        return 0
+    return asyncio.run(_until_signal(work))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .resources import Object
-from .schema import ANY, B, I, M, MIGRATION_SPEC, Q, S, VM_SPEC, VMI_SPEC, Notation, build
+from .schema import ANY, MIGRATION_SPEC, VM_SPEC, VMI_SPEC, B, I, M, Notation, Q, S, build
 
 KV = "kubevirt.io"
 Column = tuple[str, str, str]

@@ -120,7 +120,7 @@ class DevCluster:
             for _ in range(600):
                 for process in self._processes:
                     if process.poll() is not None:
-                        raise RuntimeError(f"{process.args[0]} ended: {self._tail(process)}")  # type: ignore[index]  # args is a list here
+                        raise RuntimeError(self._tail(process))
                 try:
                     await kube.request("GET", "/readyz")
                     return
@@ -131,8 +131,8 @@ class DevCluster:
             await kube.close()
 
     def _tail(self, process: subprocess.Popen[bytes]) -> str:
-        name = Path(str(process.args[0])).name  # type: ignore[index]  # args is a list here
-        return (self._folder / f"{name}.log").read_text(errors="replace")[-2000:]
+        name = Path(list(map(str, process.args))[0]).name if isinstance(process.args, list) else "a process"
+        return f"{name} ended: {(self._folder / f'{name}.log').read_text(errors='replace')[-2000:]}"
 
     def stop(self) -> None:
         """End the processes, the last one started first."""

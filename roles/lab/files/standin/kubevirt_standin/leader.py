@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import aiohttp
 
@@ -85,7 +85,7 @@ class Elector:
         return now - self._seen_at > float(spec.get("leaseDurationSeconds") or self._timing.duration)
 
     def _body(self, lease: Object | None) -> Object:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         old = (lease or {}).get("spec") or {}
         mine = old.get("holderIdentity") == self.identity
         spec = {

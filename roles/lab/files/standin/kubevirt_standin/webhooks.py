@@ -11,16 +11,17 @@ VERSIONS = ["v1", "v1alpha3"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the API server finds virt-api: a URL, or else the service `kubevirt/virt-api`."""
+    """Where the API server finds virt-api: a URL, or else a service in namespace `kubevirt`."""
 
     authority: str
     url: str = ""
     port: int = 443
+    service: str = "virt-api"
 
     def client(self, path: str) -> Object:
         if self.url:
             return {"url": self.url + path, "caBundle": self.authority}
-        service = {"namespace": "kubevirt", "name": "virt-api", "path": path, "port": self.port}
+        service = {"namespace": "kubevirt", "name": self.service, "path": path, "port": self.port}
         return {"service": service, "caBundle": self.authority}
 
 

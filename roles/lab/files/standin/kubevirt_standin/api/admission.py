@@ -12,9 +12,9 @@ from .eviction import review_eviction
 from .migrations import review_migration
 from .review import Denied, Review
 from .typecheck import TypeProblem, UnmarshalProblem
+from .validate_others import review_other
 from .validate_vm import review_vm
 from .validate_vmi import review_vmi_create, review_vmi_update
-from .validate_others import review_other
 
 OWN_USERS = "system:serviceaccount:kubevirt:"
 

@@ -21,10 +21,10 @@ CLUSTER_GETS = ("version", "healthz", "guestfs")
 
 
 class ApiServer:
-    """Routes requests; `metrics` gives the text of /metrics."""
+    """Routes requests; `metrics` gives the text of /metrics; with `front` only the aggregator may act on VMs."""
 
-    def __init__(self, subresources: Subresources, admission: Admission, metrics: Callable[[], str]) -> None:
-        self._subresources, self._admission, self._metrics = subresources, admission, metrics
+    def __init__(self, subresources: Subresources, admission: Admission, metrics: Callable[[], str], front: bool = False) -> None:
+        self._subresources, self._admission, self._metrics, self._front = subresources, admission, metrics, front
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=8 << 20)
@@ -64,6 +64,8 @@ class ApiServer:
         }
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        if self._front and not _has_client_certificate(request):
+            return _page(401, "Unauthorized")
         parts = request.match_info["rest"].split("/")
         if len(parts) == 1 and parts[0] in CLUSTER_GETS:
             return _cluster(request, parts[0])
@@ -82,6 +84,11 @@ class ApiServer:
         except Refusal as refusal:
             return _refused(refusal)
         return _answered(answer)
+
+
+def _has_client_certificate(request: web.Request) -> bool:
+    """Whether the connection showed a certificate of the aggregator's authority: no other is accepted."""
+    return bool(request.transport and request.transport.get_extra_info("peercert"))
 
 
 def _acceptable(accept: str, produces: str) -> bool:

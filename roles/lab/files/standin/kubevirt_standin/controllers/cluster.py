@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 from ..informer import Informer
 from ..kube import Kube
+from ..quantity import to_bytes
 from ..recorder import Recorder
 from ..resources import MIGRATION, NODE, POD, PVC, VM, VMI, Object, Resource
+from .claims import claims_of
 
 WITHOUT_STATUS_RESOURCE = (VMI,)
 
@@ -16,13 +18,13 @@ WITHOUT_STATUS_RESOURCE = (VMI,)
 class Cluster:
     """The watched objects and the way to write them."""
 
-    def __init__(self, kube: Kube, component: str = "virtualmachine-controller") -> None:
+    def __init__(self, kube: Kube, component: str = "virtualmachine-controller", pod_fields: str = "") -> None:
         self.kube = kube
         self.recorder = Recorder(kube, component)
         self.vms = Informer(kube, VM)
         self.vmis = Informer(kube, VMI)
         self.migrations = Informer(kube, MIGRATION)
-        self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher")
+        self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher", fields=pod_fields)
         self.nodes = Informer(kube, NODE)
         self.pvcs = Informer(kube, PVC)
 
@@ -73,6 +75,16 @@ class Cluster:
             and (pod["metadata"].get("labels") or {}).get("kubevirt.io/created-by") == uid
         ]
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def capacities(self, vmi: Object) -> dict[str, int]:
+        """Bytes of each claim that the VMI uses, by volume."""
+        found = {}
+        for volume, claim in claims_of(vmi["spec"]):
+            pvc = self.pvcs.get(f"{vmi['metadata']['namespace']}/{claim}") or {"spec": {}}
+            stated = ((pvc.get("status") or {}).get("capacity") or {}).get("storage")
+            asked = ((pvc["spec"].get("resources") or {}).get("requests") or {}).get("storage")
+            found[volume] = to_bytes(asked or stated or 0)
+        return found
 
     def migration_of(self, vmi: Object) -> Object | None:
         """The migration of the VMI that is not over."""

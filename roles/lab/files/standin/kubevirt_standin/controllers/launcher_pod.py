@@ -23,8 +23,10 @@ class Settings:
     migration_port: int = 49152
 
 
-def render(vmi: Object, settings: Settings, migration: Object | None = None) -> Object:
-    """The pod that runs the VMI; with a migration, the pod that receives it."""
+def render(
+    vmi: Object, settings: Settings, migration: Object | None = None, capacities: dict[str, int] | None = None
+) -> Object:
+    """The pod that runs the VMI; with a migration, the pod that receives it. `capacities` in bytes, a volume each."""
     meta, spec = vmi["metadata"], vmi["spec"]
     pod_spec: Object = {
         "restartPolicy": "Never",
@@ -32,7 +34,7 @@ def render(vmi: Object, settings: Settings, migration: Object | None = None) -> 
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "initContainers": _init_containers(spec, settings),
-        "containers": [_compute(vmi, settings, migration)],
+        "containers": [_compute(vmi, settings, migration, capacities or {})],
         "volumes": _volumes(spec),
         "hostname": str(spec.get("hostname") or meta["name"])[:63].strip("-."),
         "readinessGates": [{"conditionType": "kubevirt.io/virtual-machine-unpaused"}],
@@ -126,7 +128,7 @@ def _place_target(pod_spec: Object, vmi: Object, migration: Object) -> None:
     pod_spec["affinity"] = affinity
 
 
-def _compute(vmi: Object, settings: Settings, migration: Object | None) -> Object:
+def _compute(vmi: Object, settings: Settings, migration: Object | None, capacities: dict[str, int]) -> Object:
     spec, meta = vmi["spec"], vmi["metadata"]
     devices = (spec.get("domain") or {}).get("devices") or {}
     ports = [
@@ -144,11 +146,12 @@ def _compute(vmi: Object, settings: Settings, migration: Object | None) -> Objec
             {"name": "VMI", "value": json.dumps({"metadata": _brief(meta), "spec": spec}, sort_keys=True)},
             {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
             {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "CAPACITIES", "value": json.dumps(capacities, sort_keys=True)},
             {"name": "USE_EMULATION", "value": "1" if settings.use_emulation else ""},
             {"name": "INCOMING_PORT", "value": str(settings.migration_port) if migration else ""},
         ],
         "ports": ports,
-        "resources": resources(spec, settings),
+        "resources": resources(spec),
         "securityContext": {"privileged": True, "runAsUser": 0},
         "volumeMounts": _mounts(spec),
     }
@@ -174,7 +177,7 @@ def vcpus(spec: Object) -> int:
     return int(cpu.get("cores") or 1) * int(cpu.get("sockets") or 1) * int(cpu.get("threads") or 1)
 
 
-def resources(spec: Object, settings: Settings) -> Object:
+def resources(spec: Object) -> Object:
     """Requests and limits of the compute container: the guest's own, plus the overhead of its memory."""
     wanted = (spec.get("domain") or {}).get("resources") or {}
     requests, limits = dict(wanted.get("requests") or {}), dict(wanted.get("limits") or {})
@@ -186,8 +189,6 @@ def resources(spec: Object, settings: Settings) -> Object:
         limits["memory"] = str(to_bytes(limits["memory"]) + OVERHEAD)
     if "cpu" in limits and parse(requests["cpu"]) > parse(limits["cpu"]):
         requests["cpu"] = limits["cpu"]
-    if not settings.use_emulation:
-        limits["devices.kubevirt.io/kvm"] = requests["devices.kubevirt.io/kvm"] = "1"
     return {"requests": requests} | ({"limits": limits} if limits else {})
 
 

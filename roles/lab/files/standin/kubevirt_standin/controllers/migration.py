@@ -98,7 +98,7 @@ class Migrations:
             return
         if pod is None:
             try:
-                await self.cluster.make(POD, launcher_pod.render(vmi, self.settings, migration))
+                await self.cluster.make(POD, launcher_pod.render(vmi, self.settings, migration, self.cluster.capacities(vmi)))
             except ApiError as error:
                 self.cluster.recorder.event(migration, "Warning", "FailedCreate", f"Error creating pod: {error.message}")
                 await self._enter(migration, "Failed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from ..conditions import enter_phase, final
 from ..resources import NODE, VMI, Object, key_of
@@ -33,8 +33,8 @@ class Nodes:
         beat = (node["metadata"].get("annotations") or {}).get("kubevirt.io/heartbeat")
         if not beat:
             return CHECK_EVERY
-        seen = datetime.strptime(beat, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-        if datetime.now(timezone.utc) - seen < SILENCE:
+        seen = datetime.strptime(beat, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        if datetime.now(UTC) - seen < SILENCE:
             return CHECK_EVERY
         labels = node["metadata"].get("labels") or {}
         if labels.get("kubevirt.io/schedulable") != "false":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 
-
 from ..conditions import final
 from ..kube import ApiError
-from ..resources import VM, VMI, Object, controller_of, deleting, key_of, owner_reference, split_key
+from ..resources import VM, VMI, Object, controller_of, deleting, key_of, owner_reference
 from ..work import WorkQueue
 from . import vm_revision, vm_status, vm_volumes
 from .cluster import Cluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from ..conditions import condition, drop, final, has, migrating, phase, put, was_running
 from ..resources import Object, deleting
@@ -27,8 +27,8 @@ class Facts:
 
 def seconds_until(stamp: str) -> float:
     """Seconds from now until a time as Kubernetes writes it."""
-    when = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    return (when - datetime.now(timezone.utc)).total_seconds()
+    when = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return (when - datetime.now(UTC)).total_seconds()
 
 
 def render(facts: Facts) -> Object:
@@ -96,7 +96,7 @@ def _start_failure(status: Object, facts: Facts) -> None:
     if known.get("lastFailedVMIUID") == vmi["metadata"]["uid"]:
         return
     count = int(known.get("consecutiveFailCount") or 0) + 1
-    retry = datetime.now(timezone.utc) + timedelta(seconds=min(10 * count * count, MAX_BACKOFF))
+    retry = datetime.now(UTC) + timedelta(seconds=min(10 * count * count, MAX_BACKOFF))
     status["startFailure"] = {
         "consecutiveFailCount": count,
         "lastFailedVMIUID": vmi["metadata"]["uid"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..kube import ApiError
 from ..resources import Object, Resource, owner_reference
+from .claims import claims_of
 from .cluster import Cluster
 
 DATA_VOLUME = Resource("cdi.kubevirt.io", "v1beta1", "datavolumes", "DataVolume")
@@ -46,17 +47,6 @@ class VolumeTemplates:
             if error.status == 404:
                 text = "the server could not find the requested resource (post datavolumes.cdi.kubevirt.io)"
             raise VolumeError(f"Error creating DataVolume {name}: {text}") from error
-
-
-def claims_of(spec: Object) -> list[tuple[str, str]]:
-    """The claims that a VMI's volumes use: volume name and claim name."""
-    found = []
-    for volume in spec.get("volumes") or []:
-        if "persistentVolumeClaim" in volume:
-            found.append((volume["name"], str((volume["persistentVolumeClaim"] or {}).get("claimName") or "")))
-        elif "dataVolume" in volume:
-            found.append((volume["name"], str((volume["dataVolume"] or {}).get("name") or "")))
-    return found
 
 
 def missing_claim(cluster: Cluster, vm: Object, vmi: Object | None) -> str | None:

@@ -20,8 +20,8 @@ from ..kube import ApiError
 from ..resources import POD, VMI, Object, controller_of, deleting, key_of
 from ..work import WorkQueue
 from . import launcher_pod
+from .claims import claims_of
 from .cluster import Cluster
-from .vm_volumes import claims_of
 
 FOREGROUND = "kubevirt.io/foregroundDeleteVirtualMachine"
 CONTROLLER = "kubevirt.io/virtualMachineControllerFinalize"
@@ -100,7 +100,7 @@ class Instances:
                 self.cluster.recorder.event(vmi, "Normal", sync.reason, sync.message)
                 return []
         try:
-            pod = await self.cluster.make(POD, launcher_pod.render(vmi, self.settings))
+            pod = await self.cluster.make(POD, launcher_pod.render(vmi, self.settings, capacities=self.cluster.capacities(vmi)))
         except ApiError as error:
             sync.reason = "FailedCreate"
             sync.message = f"failed to create virtual machine pod: {error.message}"
@@ -148,10 +148,18 @@ class Instances:
                 enter_phase(status, "Pending")
         elif now == "Scheduling":
             self._scheduling(vmi, pod)
-        elif now in ("Scheduled", "Running") and (pod is None or pod_done(pod)):
+        elif now in ("Scheduled", "Running") and (pod is None or pod_done(pod)) and not self._moving(vmi, pods):
             enter_phase(status, "Failed")
         if final(vmi) and pod is None:
             status.pop("activePods", None)
+
+    @staticmethod
+    def _moving(vmi: Object, pods: list[Object]) -> bool:
+        """Whether the guest is on its way into another pod that lives."""
+        state = (vmi["status"].get("migrationState") or {})
+        begun = state.get("startTimestamp") and not state.get("failed")
+        target = next((pod for pod in pods if pod["metadata"]["name"] == state.get("targetPod")), None)
+        return bool(begun and target is not None and not pod_done(target) and not deleting(target))
 
     @staticmethod
     def _scheduling(vmi: Object, pod: Object | None) -> None:

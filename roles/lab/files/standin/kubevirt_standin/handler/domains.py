@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..conditions import enter_phase, final, has, phase, put, drop
+from ..conditions import drop, enter_phase, final, has, phase, put
 from ..controllers.cluster import Cluster
 from ..controllers.launcher_pod import grace_period
 from ..recorder import now

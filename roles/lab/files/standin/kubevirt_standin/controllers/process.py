@@ -1,0 +1,61 @@
+"""The process of virt-controller: warm caches on every replica, controllers on the one that leads."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+from aiohttp import web
+
+from .. import metrics, pki
+from ..api.server import serve
+from ..kube import Kube
+from ..leader import Elector, Timing
+from .cluster import Cluster
+from .evacuation import Evacuations
+from .launcher_pod import Settings
+from .migration import Migrations
+from .node import Nodes
+from .vm import VirtualMachines
+from .vmi import Instances
+
+CERTIFICATES = Path("/etc/virt-controller/certs")
+PORT = 8443
+
+
+async def run(timing: Timing, image: str, use_emulation: bool) -> None:
+    """Run until the lease is lost."""
+    cluster = Cluster(Kube.in_cluster())
+    settings = Settings(image=image, use_emulation=use_emulation)
+    elector = Elector(cluster.kube, "kubevirt", "virt-controller", socket.gethostname(), timing)
+    queues = [
+        VirtualMachines(cluster).queue,
+        Instances(cluster, settings).queue,
+        Migrations(cluster, settings).queue,
+        Evacuations(cluster).queue,
+        Nodes(cluster).queue,
+    ]
+    await _serve(elector)
+    watching = [asyncio.create_task(informer.run()) for informer in cluster.informers()]
+    await cluster.synced()
+    await elector.acquire()
+    working = [asyncio.create_task(queue.run()) for queue in queues]
+    await elector.hold()
+    for task in (*working, *watching):
+        task.cancel()
+
+
+async def _serve(elector: Elector) -> None:
+    async def scrape(request: web.Request) -> web.Response:
+        return web.Response(text=metrics.render("virt-controller", leading=elector.leading), content_type="text/plain")
+
+    async def healthy(request: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    app = web.Application()
+    app.router.add_get("/metrics", scrape)
+    app.router.add_get("/healthz", healthy)
+    app.router.add_get("/leader", healthy)
+    context = pki.server_context(CERTIFICATES / "tls.crt", CERTIFICATES / "tls.key")
+    await serve(app, "0.0.0.0", PORT, context)
