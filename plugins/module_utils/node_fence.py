@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.ipmi import Ipmi
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import OFF, ON, Bmc, Device, FencingError, Proof, Reading
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import (
+    OFF,
+    ON,
+    Bmc,
+    Device,
+    FencingError,
+    Proof,
+    Reading,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.redfish import Redfish
 
 _WANTED = {"off": OFF, "on": ON}

@@ -5,14 +5,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import OFF, Bmc, Proof, is_uuid, recognise
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    ConnectionFailed,
+    HaError,
+    Refused,
+)
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import (
+    OFF,
+    Bmc,
+    Proof,
+    is_uuid,
+    recognise,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.node_fence import prove_off
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation import actions, comeback, names
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.decision import (
@@ -80,13 +91,19 @@ class Recovery:
             if request.state in ("prepared", "recovered"):
                 self._give_up(error)
             raise
-        return {"node": request.node, "phases": self._journal.phases, **result, "requests": self._client.requests.as_dict()}
+        return {
+            "node": request.node,
+            "phases": self._journal.phases,
+            **result,
+            "requests": self._client.requests.as_dict(),
+        }
 
     def _give_up(self, error: HaError) -> None:
         event = "refused" if isinstance(error, Refused) else "failed"
         self._journal.record(self._request.node, event, reason=str(error))
-        if not self._request.check_mode:
-            self._lock.release()
+        if not self._request.check_mode and not isinstance(error, ConnectionFailed):
+            with contextlib.suppress(HaError):  # what went wrong first is what must be told; the lock runs out
+                self._lock.release()
 
     # The states
 

@@ -96,7 +96,6 @@ error:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing import argspec

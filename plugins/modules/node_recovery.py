@@ -75,7 +75,7 @@ options:
   path_timeout:
     description: Seconds to wait for an answer on the direct path.
     type: float
-    default: 1
+    default: 0.5
   recover_cordoned:
     description: Whether a node that is cordoned but not annotated as in maintenance is recovered too.
     type: bool
@@ -216,7 +216,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
@@ -248,7 +247,7 @@ def argument_spec() -> argspec.ArgumentSpec:
             "etcd_members": {"type": "int"},
             "etcd_healthy_elsewhere": {"type": "int"},
             "path_ports": {"type": "list", "elements": "int", "default": [10250, 22]},
-            "path_timeout": {"type": "float", "default": 1},
+            "path_timeout": {"type": "float", "default": 0.5},
             "recover_cordoned": {"type": "bool", "default": False},
             "qemu_left_over": {"type": "list", "elements": "int"},
             "storage_pending": {"type": "int"},

@@ -14,7 +14,14 @@ from collections.abc import Iterator
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.agent import Agent, find_program
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.bounded import Finished, Overdue, run
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import OFF, ON, Bmc, FencingError, Reading, recognise
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import (
+    OFF,
+    ON,
+    Bmc,
+    FencingError,
+    Reading,
+    recognise,
+)
 
 # fence_ipmilan puts `-P password` on ipmitool's command line, where every user of the machine can read it. It is
 # given none, and this stands in for ipmitool: it drops the empty -P and takes the password from the environment,

@@ -15,7 +15,12 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.agent import Agent
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.bounded import Overdue, call
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import Bmc, FencingError, Reading, recognise
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import (
+    Bmc,
+    FencingError,
+    Reading,
+    recognise,
+)
 
 _ROOT = "/redfish/v1"
 _LARGEST_ANSWER = 1 << 20
@@ -61,7 +66,9 @@ class Redfish:
         agent.run(state, seconds)
 
     def _read(self, seconds: float) -> Reading:
-        connection = http.client.HTTPSConnection(self._bmc.host, self._bmc.port, timeout=seconds, context=self._context())
+        connection = http.client.HTTPSConnection(
+            self._bmc.host, self._bmc.port, timeout=seconds, context=self._context()
+        )
         try:
             return self._recognised(list(self._systems(connection)))
         finally:

@@ -97,7 +97,9 @@ def _changes(client: Client, seconds: float) -> Iterable[Object]:
         return
 
 
-def _take(vmi: Object, missing: dict[Key, Lost], seen: dict[Key, Object], back: list[dict[str, Any]], node: str) -> None:
+def _take(
+    vmi: Object, missing: dict[Key, Lost], seen: dict[Key, Object], back: list[dict[str, Any]], node: str
+) -> None:
     key = (vmi["metadata"].get("namespace", ""), vmi["metadata"]["name"])
     if key not in missing:
         return

@@ -63,7 +63,12 @@ class Lock:
 
     def _write(self, lease: Object | None, holder: str) -> None:
         now = micro_time(time.time())
-        spec: Object = {"holderIdentity": holder, "leaseDurationSeconds": self._lasts, "renewTime": now, "acquireTime": now}
+        spec: Object = {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": self._lasts,
+            "renewTime": now,
+            "acquireTime": now,
+        }
         if lease is None:
             body = {
                 "apiVersion": LEASE.api_version,

@@ -31,5 +31,7 @@ HEALTH_CHECK = Resource("remediation.medik8s.io/v1alpha1", "nodehealthchecks", "
 REMEDIATIONS = (
     Resource("self-node-remediation.medik8s.io/v1alpha1", "selfnoderemediations", "SelfNodeRemediation"),
     Resource("fence-agents-remediation.medik8s.io/v1alpha1", "fenceagentsremediations", "FenceAgentsRemediation"),
-    Resource("machine-deletion-remediation.medik8s.io/v1alpha1", "machinedeletionremediations", "MachineDeletionRemediation"),
+    Resource(
+        "machine-deletion-remediation.medik8s.io/v1alpha1", "machinedeletionremediations", "MachineDeletionRemediation"
+    ),
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
@@ -56,28 +55,18 @@ class Path:
         return any(found)
 
     async def _try(self, port: int) -> bool:
+        loop = asyncio.get_running_loop()
+        connecting = loop.create_connection(asyncio.Protocol, self._address, port)
         try:
-            reader, writer = await asyncio.wait_for(asyncio.open_connection(self._address, port), self._patience)
+            transport, protocol = await asyncio.wait_for(connecting, self._patience)
         except ConnectionRefusedError:
             return True
         except (OSError, asyncio.TimeoutError):
             return False
+        closing: asyncio.BaseTransport | None = transport
         if port == self._ports[0]:
-            await self._shake_hands(writer)
-        await _close(writer)
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                closing = await asyncio.wait_for(loop.start_tls(transport, protocol, self._tls), self._patience)
+        if closing is not None:
+            closing.close()
         return True
-
-    async def _shake_hands(self, writer: asyncio.StreamWriter) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError, asyncio.TimeoutError):
-            transport: Any = writer.transport
-            shaken = loop.start_tls(transport, transport.get_protocol(), self._tls)
-            encrypted = await asyncio.wait_for(shaken, self._patience)
-            if encrypted is not None:
-                encrypted.close()
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, asyncio.TimeoutError):
-        await asyncio.wait_for(writer.wait_closed(), 0.2)

@@ -8,7 +8,7 @@ renewed each quarter of it. What a shorter profile costs:
 
 standard: Kubernetes' own figures. A node may reboot its kubelet, or lose its network for half a minute, unnoticed.
 fast: a switch that converges slowly (spanning tree, 30 s) makes nodes suspect; fencing follows only if both signals
-    are silent, so it takes a whole network fault. Leases cost the API server 3 times as many writes.
+    are silent, so it takes a whole network fault. Leases cost the API server 2.5 times as many writes.
 fastest: a pause of 4 s of the whole machine (memory pressure, firmware, a frozen disk) makes a node suspect, and it is
     then powered off although it might have come back. 10 times as many writes; meant for a few nodes on one switch.
 """
@@ -38,6 +38,6 @@ class Profile:
 
 PROFILES = {
     "standard": Profile(40, 50, 40, poll=2.0, probe=2.0, patience=2.0, settle=20),
-    "fast": Profile(12, 12, 8, poll=1.0, probe=1.0, patience=1.0, settle=6),
+    "fast": Profile(16, 16, 12, poll=1.0, probe=1.0, patience=1.0, settle=8),
     "fastest": Profile(4, 4, 3, poll=0.5, probe=0.5, patience=1.0, settle=2),
 }

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-USER, PASSWORD = "fencing", 's3cret "word" \'of\' n2'
+USER, PASSWORD = "fencing", "s3cret \"word\" 'of' n2"
 UUID = "6b2f1f5e-53b1-4d7c-9c77-0b3e6a1d2c02"
 MODULE = "ansible_collections.virtops.kubevirt_ha.plugins.modules.node_fence"
 COLLECTIONS = os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(Path(__file__).parents[3] / ".cache"))
@@ -117,10 +117,10 @@ class ScriptedBmc:
         bmc = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_GET(self) -> None:
                 bmc.answer(self)
 
-            def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_POST(self) -> None:
                 bmc.reset(self)
 
             def log_message(self, *_args: Any) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -116,7 +117,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: floa
     while time.monotonic() < until:
         assert process.poll() is None, "kube-apiserver has ended, see its log"
         try:
-            if pool.request("GET", "/readyz", headers={"Authorization": f"Bearer {TOKEN}"}, retries=False).status == 200:
+            if (
+                pool.request("GET", "/readyz", headers={"Authorization": f"Bearer {TOKEN}"}, retries=False).status
+                == 200
+            ):
                 return
         except urllib3.exceptions.HTTPError:
             pass
@@ -132,10 +136,8 @@ def _prepare(cluster: Cluster) -> None:
     for plural, kind in (("virtualmachines", "VirtualMachine"), ("virtualmachineinstances", "VirtualMachineInstance")):
         cluster.client.create(crd, _crd(plural, kind))
     for name in ("kube-node-lease", "kube-system", "kubevirt", "shop"):
-        try:
+        with contextlib.suppress(Conflict):
             cluster.client.create(NAMESPACE, {"metadata": {"name": name}})
-        except Conflict:
-            pass
     until = time.monotonic() + 30
     while True:
         try:
@@ -176,7 +178,7 @@ class Bmc:
         bmc = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_GET(self) -> None:
                 name = self.path.rsplit("/", 1)[-1]
                 path = f"/redfish/v1/Systems/{name}"
                 reset = {"target": f"{path}/Actions/ComputerSystem.Reset"}
@@ -187,7 +189,7 @@ class Bmc:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_POST(self) -> None:
                 wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["ResetType"]
                 bmc.power[self.path.split("/")[4]] = {"ForceOff": "Off", "On": "On"}[wanted]
                 self.send_response(204)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation import names
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import NODE, POD
 
@@ -108,8 +107,13 @@ def test_every_reason_is_told_at_once(world: World, recover: Run, bmc: Bmc, tmp_
     world.lease(names.LOCK_NAMESPACE, names.LOCK_NAME, "n3@elsewhere", lasts=60)
     patch = {"metadata": {"annotations": {names.MAINTENANCE: "disk swap"}}}
     world.client.patch(NODE, "n2", patch)
-    world.client.patch(POD, "etcd-n3", {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}, "kube-system",
-                       subresource="status")
+    world.client.patch(
+        POD,
+        "etcd-n3",
+        {"status": {"conditions": [{"type": "Ready", "status": "False"}]}},
+        "kube-system",
+        subresource="status",
+    )
     hosts = ["n2", "s2", "s3"]
     result = recover("prepared", storage_quorum_hosts=hosts)
     for part in ("stop switch", "n3@elsewhere", "it is alive", "disk swap", "1 healthy of 3", "0 of 3 hosts"):

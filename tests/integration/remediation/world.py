@@ -85,8 +85,16 @@ class World:
         self.client.patch(POD, name, {"status": READY}, namespace, subresource="status")
 
     def vm(self, name: str, strategy: str, node: str) -> None:
-        self.client.create(VM, {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": {"name": name},
-                                "spec": {"runStrategy": strategy}}, "shop")
+        self.client.create(
+            VM,
+            {
+                "apiVersion": "kubevirt.io/v1",
+                "kind": "VirtualMachine",
+                "metadata": {"name": name},
+                "spec": {"runStrategy": strategy},
+            },
+            "shop",
+        )
         self.vmi(name, node, "Running")
 
     def vmi(self, name: str, node: str, phase: str) -> None:
