@@ -51,7 +51,7 @@ class InputError(HaError):
         super().__init__(f"{count} in the parameters, nothing was changed", why="; ".join(self.faults))
 
     def as_dict(self) -> dict[str, Any]:
-        return {**super().as_dict(), "faults": self.faults}
+        return {"what": self.what, "faults": self.faults}
 
 
 class ConnectionFailed(HaError):
@@ -81,7 +81,7 @@ class ManyFailed(HaError):
         )
 
     def as_dict(self) -> dict[str, Any]:
-        return {**super().as_dict(), "failures": [error.as_dict() for error in self.errors]}
+        return {"what": self.what, "failures": [error.as_dict() for error in self.errors]}
 
 
 class ApiError(HaError):
@@ -172,7 +172,9 @@ _KINDS: dict[int, type[ApiError]] = {404: NotFound, 409: Conflict, 410: Gone}
 
 def api_error(answer: Answer, *, what: str, where: str) -> ApiError:
     """The exception for a refused request, with the causes' fields named."""
-    fields = [f"{cause['field']}: {cause['message']}" for cause in answer.causes if cause["field"]]
-    why = answer.message if not fields else f"{answer.message} ({'; '.join(fields)})"
-    kind = _KINDS.get(answer.status, ApiError)
-    return kind(what, where=where, why=shorten(why), fix=_FIXES.get(answer.status, _SERVER_FIX), answer=answer)
+    fields = [cause["field"] for cause in answer.causes if cause["field"] and cause["field"] not in answer.message]
+    why = answer.message if not fields else f"{answer.message} (in {', '.join(fields)})"
+    fix = _FIXES.get(answer.status, _SERVER_FIX)
+    if answer.status == 404 and answer.message.startswith("namespaces "):
+        fix = "Create the namespace first"
+    return _KINDS.get(answer.status, ApiError)(what, where=where, why=shorten(why), fix=fix, answer=answer)

@@ -47,6 +47,7 @@ class Module(AnsibleModule):
         """AnsibleModule's own complaints about parameters come here too; they are completed to all faults."""
         found = getattr(self, "validation_result", None)
         if found is not None and found.error_messages and "error" not in kwargs:
+            self._forget_harmless_values()
             error = InputError([*explain(self.argument_spec, self.params), *self._faults_besides()])
             msg, kwargs["error"] = str(error), error.as_dict()
         kwargs.setdefault("invocation", {"module_args": without_secrets(getattr(self, "params", {}))})
@@ -118,15 +119,31 @@ def explain(spec: Mapping[str, Option], params: Mapping[str, Any]) -> list[str]:
     """All messages of an argument spec, each naming the entry of a list that it is about."""
     lists = {key for key, option in spec.items() if option.get("elements") == "dict" and option.get("options")}
     outer = {key: _without_options(option) if key in lists else option for key, option in spec.items()}
-    faults = list(ArgumentSpecValidator(outer).validate(params).error_messages)
+    faults = list(ArgumentSpecValidator(outer).validate(without_nulls(params, spec)).error_messages)
     for key in sorted(lists):
         entries = params.get(key)
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             if isinstance(entry, Mapping):
                 label = f"{key}[{entry.get('name') or index}]"
-                messages = ArgumentSpecValidator(spec[key]["options"]).validate(dict(entry)).error_messages
+                inner = spec[key]["options"]
+                messages = ArgumentSpecValidator(inner).validate(without_nulls(entry, inner)).error_messages
                 faults += [f"{label}: {message}" for message in messages]
     return faults
+
+
+def without_nulls(values: Mapping[str, Any], spec: Mapping[str, Option]) -> dict[str, Any]:
+    """The options that were given: None stands for "not given" in an option, and for "remove" inside a free map."""
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        if value is None:
+            continue
+        inner = spec.get(key, {}).get("options")
+        if inner and isinstance(value, Mapping):
+            value = without_nulls(value, inner)
+        elif inner and isinstance(value, list):
+            value = [without_nulls(entry, inner) if isinstance(entry, Mapping) else entry for entry in value]
+        given[key] = value
+    return given
 
 
 def _without_options(option: Option) -> Option:

@@ -77,6 +77,8 @@ class Done:
     current: Object | None = None
     error: HaError | None = None
     written: bool = False
+    # Whether `current` is what check mode said would be.
+    predicted: bool = False
 
 
 def make_plan(options: Mapping[str, Any], current: Object | None) -> Plan:
@@ -132,12 +134,12 @@ def result(done: Done) -> Object:
         "namespace": namespace,
         "changed": done.written,
         "action": done.plan.action if done.error is None or done.written else "failed",
-        "uid": meta.get("uid"),
+        "uid": None if done.predicted else meta.get("uid"),
         "generation": meta.get("generation"),
         "run_strategy": vm_state.run_strategy(current) if current else None,
         "status": status.get("printableStatus"),
         "ready": bool(current) and vm_state.is_ready(current),
-        "restart_required": bool(current) and (done.plan.needs_restart or vm_state.holds(current, "RestartRequired")),
+        "restart_required": _needs_restart(done),
     }
     if done.error is not None:
         entry["error"] = done.error.as_dict()
@@ -155,6 +157,12 @@ def diff(done: Done) -> Object:
         "before": vm_object.hide_secrets(before) if before else {},
         "after": vm_object.hide_secrets(after, before) if after else {},
     }
+
+
+def _needs_restart(done: Done) -> bool:
+    if done.current is None or done.plan.action == "deleted":
+        return False
+    return (done.written and done.plan.needs_restart) or vm_state.holds(done.current, "RestartRequired")
 
 
 def _shown(item: Object | None) -> Object | None:
@@ -181,6 +189,7 @@ def _apply_one(
             try:
                 done.current = _write(client, key, done.plan, settings.check)
                 done.written = True
+                done.predicted = settings.check and done.plan.action == "created"
                 return done
             except (Conflict, NotFound) as error:
                 if isinstance(error, NotFound) and done.plan.action == "created":

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, vm, vm_options
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, ManyFailed
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run, without_nulls
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.vm_options import Options
 
@@ -39,11 +39,12 @@ def wanted(params: Mapping[str, Any]) -> list[Options]:
     """The options of every machine, the layers put together: the task's, `defaults`, the entry's own."""
     options = vm_options.options()
     if params.get("vms") is None:
-        return [{"name": params["name"], **vm_options.prune(params, options)}]
+        given = {key: params[key] for key in options if params.get(key) is not None}
+        return [{"name": params["name"], **without_nulls(given, options)}]
     shared = {key: params[key] for key in _SHARED if params.get(key) is not None}
-    base = vm_options.layer(shared, vm_options.prune(params.get("defaults") or {}, options))
+    base = vm_options.layer(shared, without_nulls(params.get("defaults") or {}, options))
     named = vm_options.named_options()
-    return [vm_options.layer(base, vm_options.prune(entry, named)) for entry in params["vms"]]
+    return [vm_options.layer(base, without_nulls(entry, named)) for entry in params["vms"]]
 
 
 def faults(params: Mapping[str, Any]) -> Iterator[str]:

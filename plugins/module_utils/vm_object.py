@@ -27,7 +27,7 @@ SECRET_FIELDS = frozenset({"userData", "userDataBase64", "networkData", "network
 def desired(options: Options) -> Object:
     """The owned fields of a VirtualMachine; `spec` of the options is merged over them last.
 
-    options: what vm_options.prune() and layer() return, without faults.
+    options: what vm_options.layer() returns, without faults.
     """
     template = _template(options)
     spec = _given(

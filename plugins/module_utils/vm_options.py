@@ -135,21 +135,6 @@ def named_options() -> dict[str, Option]:
     return {"name": {"type": "str", "required": True}, **options()}
 
 
-def prune(values: Mapping[str, Any], spec: Mapping[str, Option]) -> Options:
-    """The options that were given: None stands for "not given" in an option, and for "remove" inside a free map."""
-    given: Options = {}
-    for key, value in values.items():
-        if value is None or key not in spec:
-            continue
-        inner = spec[key].get("options")
-        if inner and isinstance(value, Mapping):
-            value = prune(value, inner)
-        elif inner and isinstance(value, list):
-            value = [prune(entry, inner) if isinstance(entry, Mapping) else entry for entry in value]
-        given[key] = value
-    return given
-
-
 def layer(*layers: Mapping[str, Any]) -> Options:
     """Layers of options as one, the later ones winning: maps are merged, lists by their entries' names."""
     merged: Options = {}

@@ -208,7 +208,7 @@ class _Watcher:
 
     def _follow(self, version: str) -> str:
         """One watch; the version to go on from, empty where the server no longer knows it."""
-        seconds = min(_LONGEST_WATCH, self.give_up - time.monotonic())
+        seconds = min(_LONGEST_WATCH, self.give_up - time.monotonic() + 1)
         try:
             for event in self.client.watch(
                 self.resource, self.namespace, resource_version=version, seconds=seconds, field_selector=self.selector
