@@ -14,10 +14,10 @@ import signal
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 from levels import BIN, CACHE, CHECKS, HOME, LAB, OUT, Check
 

@@ -37,7 +37,7 @@ def main() -> int:
     place_get_pip()
     track()
     shutil.rmtree("tests/output", ignore_errors=True)
-    return subprocess.run(["ansible-test", "sanity", "--color", "no"], check=False).returncode
+    return subprocess.run(["ansible-test", "sanity", "--color", "no", "--junit"], check=False).returncode
 
 
 if __name__ == "__main__":
