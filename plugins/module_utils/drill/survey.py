@@ -64,9 +64,9 @@ class Survey:
 def survey(client: Client, connection: Connection, platform: Platform, expected: Expected) -> Survey:
     """One look at everything. Raises HaError where the API does not answer."""
     nodes = client.list(NODE).items
-    vmis = {str(item["metadata"]["name"]): item for item in client.list(VMI, platform.namespace).items}
+    vmis = {str(item["metadata"]["name"]): item for item in _listed(client, VMI, platform.namespace)}
     deployments = client.list(DEPLOYMENT, platform.kubevirt_namespace).items
-    kubevirt = next(iter(client.list(KUBEVIRT, platform.kubevirt_namespace).items), None)
+    kubevirt = next(iter(_listed(client, KUBEVIRT, platform.kubevirt_namespace)), None)
     seen = Seen(
         nodes=nodes,
         etcd_pods=client.list(POD, "kube-system", label_selector=ETCD_SELECTOR).items,
@@ -88,6 +88,14 @@ def survey(client: Client, connection: Connection, platform: Platform, expected:
     return Survey(redundancy.faults(expected, seen), machines, source_of(deployments), _versions(kubevirt, nodes))
 
 
+def _listed(client: Client, resource: Resource, namespace: str) -> list[dict[str, Any]]:
+    """Objects of a kind that the cluster may not know."""
+    try:
+        return client.list(resource, namespace).items
+    except NotFound:
+        return []
+
+
 def survey_until_whole(
     client: Client, connection: Connection, platform: Platform, expected: Expected, seconds: float
 ) -> Survey:
@@ -96,8 +104,6 @@ def survey_until_whole(
     while True:
         try:
             found = survey(client, connection, platform, expected)
-        except NotFound as error:
-            found = Survey([f"KubeVirt is not installed: {error}"], {}, "", {})
         except HaError as error:
             found = Survey([f"the API does not answer: {error}"], {}, "", {})
         if not found.faults or time.monotonic() >= until:

@@ -11,8 +11,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import f
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import Value
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Timeline, read_samples
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import Budget, judge
-
-from .story import MACHINES, PROBES, T0, Story, guest, sample
+from drill_story import MACHINES, PROBES, T0, Story, guest, sample
 
 
 def rto(story: Story) -> Value:
