@@ -207,8 +207,8 @@ def compact(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def make_image(cache: Path, target: Path) -> str:
-    """Write the OCI archive; the digest of its manifest."""
+def make_image(cache: Path, target: Path) -> tuple[str, str]:
+    """Write the OCI archive: the digest of its manifest, and a tag that changes with what is in it."""
     base = cached_base_layer(cache)
     say("packing the application layer")
     layer = cache / "app.layer"
@@ -239,13 +239,13 @@ def make_image(cache: Path, target: Path) -> str:
     entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": len(manifest)}
     archive.add("index.json", compact({"schemaVersion": 2, "manifests": [entry]}))
     archive.close()
-    return digest
+    return digest, f"{VERSION}-{app[1].removeprefix('sha256:')[:8]}"
 
 
-def write_manifests(output: Path) -> None:
+def write_manifests(output: Path, tag: str) -> None:
     """The operator's manifest and the KubeVirt CR, as the package itself renders them."""
     code = f"import sys; sys.path.insert(0, {str(HERE)!r}); from kubevirt_standin.operator.manifest import main; main(sys.argv[1], sys.argv[2])"
-    run(sys.executable, "-B", "-c", code, str(output), f"{PREFIX}/virt-operator:{VERSION}")
+    run(sys.executable, "-B", "-c", code, str(output), f"{PREFIX}/virt-operator:{tag}")
 
 
 def main() -> int:
@@ -262,9 +262,9 @@ def main() -> int:
     shutil.rmtree(new, ignore_errors=True)
     (new / "images").mkdir(parents=True)
     cache.mkdir(parents=True, exist_ok=True)
-    digest = make_image(cache, new / "images/kubevirt-standin.tar")
-    write_manifests(new)
-    images = {f"{PREFIX}/{name}:{VERSION}": {"file": "images/kubevirt-standin.tar", "digest": digest} for name in COMPONENTS}
+    digest, tag = make_image(cache, new / "images/kubevirt-standin.tar")
+    write_manifests(new, tag)
+    images = {f"{PREFIX}/{name}:{tag}": {"file": "images/kubevirt-standin.tar", "digest": digest} for name in COMPONENTS}
     about = {"source": "stand-in", "version": VERSION, "images": images}
     (new / "archive.json").write_text(json.dumps(about, indent=2) + "\n")
     shutil.rmtree(output, ignore_errors=True)

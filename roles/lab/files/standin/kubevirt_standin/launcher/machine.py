@@ -29,6 +29,7 @@ class Qemu:
         self._reason = ""
         self._busy = asyncio.Lock()
         self._incoming_port = 0
+        self._receiving = False
         self.ip = os.environ.get("POD_IP", "")
 
     def snapshot(self) -> Guest:
@@ -47,7 +48,7 @@ class Qemu:
         async with self._busy:
             if self._process is not None:
                 return
-            self._incoming_port = incoming_port
+            self._incoming_port, self._receiving = incoming_port, bool(incoming_port)
             loop = asyncio.get_running_loop()
             deadline, pause = loop.time() + LOCK_PATIENCE, 0.25
             while True:
@@ -99,15 +100,15 @@ class Qemu:
             if self._migration != "active":
                 self._set("paused")
         elif name == "RESUME":
-            self._migration = "" if self._state == "incoming" else self._migration
             self._set("running")
         elif name == "MIGRATION":
             self._migrated(str(data.get("status")))
 
     def _migrated(self, status: str) -> None:
         """Progress of a migration; on the sending side its completion ends this QEMU."""
-        if self._state == "incoming":
+        if self._receiving:
             if status == "completed":
+                self._receiving = False
                 self._arriving = asyncio.get_running_loop().create_task(self._arrive())
             return
         self._migration = {"completed": "completed", "failed": "failed", "cancelled": "cancelled"}.get(status, "active")

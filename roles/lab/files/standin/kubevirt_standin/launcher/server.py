@@ -38,7 +38,7 @@ class LauncherServer:
         app.router.add_get("/state", self._state)
         app.router.add_get("/watch", self._watch)
         app.router.add_post("/command", self._command)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self._path.unlink(missing_ok=True)
         await web.UnixSite(runner, str(self._path)).start()
