@@ -92,6 +92,11 @@ def _playbook(level: str, name: str, minutes: float, *command: str) -> Check:
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
 MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
 BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COPY / "roles/lab/files").glob("*.py"))
+# A folder each; only the BMCs need no kube-apiserver.
+INTEGRATION = tuple(
+    _pytest("integration", name, f"tests/integration/{name}", 20, *(() if name == "fencing" else (programs,)))
+    for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
+)
 
 CHECKS: tuple[Check, ...] = (
     _lint("ruff", "ruff", "check", "--no-cache", "."),
@@ -123,10 +128,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     _pytest("unit", "pytest", "tests/unit", 5),
     _playbook("lab", "create", 25, "ansible-playbook", "playbooks/lab.yml"),
-    _pytest("integration", "contract", "tests/integration/contract", 20, programs),
-    _pytest("integration", "fencing", "tests/integration/fencing", 10),
-    _pytest("integration", "remediation", "tests/integration/remediation", 10, programs),
-    _pytest("integration", "modules", "tests/integration/modules", 10, programs),
+    *INTEGRATION,
     Check(
         "scenario",
         "load_balancer",

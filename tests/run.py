@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from levels import BIN, CACHE, CHECKS, HOME, LAB, OUT, Check
+from levels import BIN, CACHE, CHECKS, HOME, LAB, OUT, REPOSITORY, Check
 
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
 LINES_OF_A_FAILED_LOG = 60
@@ -65,7 +65,7 @@ def read_junit(path: Path) -> Counts:
 
 def run(check: Check) -> int:
     """Runs the command with its output in the check's log; returns its exit code, 124 when its time was over."""
-    environment = {**os.environ, **surroundings(), **check.environment}
+    environment = {**os.environ, **surroundings(), "PWD": str(check.folder), **check.environment}
     print(f"{check.level}/{check.name} ...", flush=True)
     begun = time.monotonic()
     with check.log.open("w") as log:
@@ -121,6 +121,7 @@ def surroundings() -> dict[str, str]:
         "PATH": f"{BIN}:{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(CACHE),
         "ANSIBLE_COLLECTIONS_PATH": str(CACHE),
+        "ANSIBLE_CONFIG": str(REPOSITORY / "playbooks" / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
         "NO_COLOR": "1",
         "KUBEVIRT_HA_BINARIES": str(LAB / "bin"),
