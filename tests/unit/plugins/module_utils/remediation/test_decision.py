@@ -109,7 +109,9 @@ def test_share_of_a_failure_domain() -> None:
 
     nodes = zone("a", 3, 2) + zone("b", 9, 0)
     found = refusals(_facts(node="a0", nodes=nodes, etcd=Etcd(), storage_hosts=()), Limits())
-    assert [reason.split(":")[0] for reason in found] == ["2 of 3 nodes of failure domain a look dead (a0, a1), at most 1 may"]
+    assert [reason.split(":")[0] for reason in found] == [
+        "2 of 3 nodes of failure domain a look dead (a0, a1), at most 1 may"
+    ]
     single = zone("a", 1, 1) + zone("b", 1, 0) + zone("c", 1, 0)
     assert refusals(_facts(node="a0", nodes=single, etcd=Etcd(), storage_hosts=()), Limits()) == []
 
