@@ -91,6 +91,6 @@ options:
     elements: str
 requirements:
   - python >= 3.9
-  - urllib3 and PyYAML on the host that runs the module; both come with the kubernetes package
+  - urllib3 >= 2.1 and PyYAML on the host that runs the module; both come with the kubernetes package
   - kubernetes >= 34 where the kubeconfig logs in through a plug-in (C(exec), C(auth-provider))
 """

@@ -215,20 +215,32 @@ def _through_plugin(connection: Connection, config: dict[str, Any], context: str
         loader.load_kube_config_from_dict(config, context=context, client_configuration=settings, persist_config=False)
         return settings
 
-    def token() -> str | None:
-        header = str(login().api_key.get("authorization", ""))
-        return header.split(" ", 1)[-1] or None
-
+    failure = ConnectionFailed(
+        "the kubeconfig's log-in plug-in failed",
+        where=f"{where}, context {context}",
+        fix="Run the plug-in's command by hand on the host that runs this module",
+    )
     try:
         settings = login()
-        return replace(connection, token=token(), cert_file=settings.cert_file, key_file=settings.key_file, renew=token)
     except Exception as error:  # a plug-in may fail with anything
-        raise ConnectionFailed(
-            "the kubeconfig's log-in plug-in failed",
-            where=f"{where}, context {context}",
-            why=str(error),
-            fix="Run the plug-in's command by hand on the host that runs this module",
-        ) from error
+        failure.why = str(error)
+        raise failure from error
+    # The package only logs that a command failed, and goes on without credentials.
+    token = _token_of(settings)
+    if not token and not settings.cert_file:
+        raise failure
+    return replace(
+        connection,
+        token=token,
+        cert_file=settings.cert_file,
+        key_file=settings.key_file,
+        renew=lambda: _token_of(login()),
+    )
+
+
+def _token_of(settings: Any) -> str | None:
+    """The bearer token in a configuration of the kubernetes package."""
+    return str(settings.api_key.get("authorization", "")).split(" ", 1)[-1] or None
 
 
 def _read_files(paths: str) -> dict[str, Any]:

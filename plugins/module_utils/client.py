@@ -235,7 +235,8 @@ class Client:
 
 def _lines(response: Any) -> Iterator[bytes]:
     rest = b""
-    for chunk in response.stream(65536, decode_content=True):
+    # read1 hands over what has come in; stream() would wait for more where the answer is not chunked.
+    while chunk := response.read1(65536):
         rest += chunk
         *whole, rest = rest.split(b"\n")
         yield from (line for line in whole if line.strip())

@@ -34,6 +34,7 @@ class Module(AnsibleModule):
     """
 
     def __init__(self, spec: ArgumentSpec, *, check: Check | None = None, supports_check_mode: bool = True) -> None:
+        self._spec = spec
         self._check = check
         self.connection: auth.Connection | None = None
         # The parameters are kept out of the system's log: a free `spec` may hold user data.
@@ -48,7 +49,7 @@ class Module(AnsibleModule):
         found = getattr(self, "validation_result", None)
         if found is not None and found.error_messages and "error" not in kwargs:
             self._forget_harmless_values()
-            error = InputError([*explain(self.argument_spec, self.params), *self._faults_besides()])
+            error = InputError([*explain(self._spec, self.params), *self._faults_besides()])
             msg, kwargs["error"] = str(error), error.as_dict()
         kwargs.setdefault("invocation", {"module_args": without_secrets(getattr(self, "params", {}))})
         super().fail_json(msg, **kwargs)
@@ -115,11 +116,13 @@ def run(module: Module, work: Callable[[Client], Mapping[str, Any]]) -> NoReturn
     module.exit_json(**result)
 
 
-def explain(spec: Mapping[str, Option], params: Mapping[str, Any]) -> list[str]:
+def explain(whole: ArgumentSpec, params: Mapping[str, Any]) -> list[str]:
     """All messages of an argument spec, each naming the entry of a list that it is about."""
+    spec = whole.options
     lists = {key for key, option in spec.items() if option.get("elements") == "dict" and option.get("options")}
     outer = {key: _without_options(option) if key in lists else option for key, option in spec.items()}
-    faults = list(ArgumentSpecValidator(outer).validate(without_nulls(params, spec)).error_messages)
+    validator = ArgumentSpecValidator(**{**whole.to_kwargs(), "argument_spec": outer})
+    faults = list(validator.validate(without_nulls(params, spec)).error_messages)
     for key in sorted(lists):
         entries = params.get(key)
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
