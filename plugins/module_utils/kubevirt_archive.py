@@ -30,8 +30,12 @@ def read_archive(folder: str) -> dict[str, Any]:
         for reference, entry in _images(description, faults)
     ]
     faults.extend(_manifest_faults(folder, {str(image["reference"]) for image in images}))
+    known: dict[tuple[str, str], list[str]] = {}  # one file may stand for several references
     for image in images:
-        faults.extend(f"{image['reference']}: {fault}" for fault in image_faults(image["file"], image["digest"]))
+        content = (image["file"], image["digest"])
+        if content not in known:
+            known[content] = image_faults(*content)
+        faults.extend(f"{image['reference']}: {fault}" for fault in known[content])
     return {
         "source": str(description.get("source") or ""),
         "version": str(description.get("version") or ""),

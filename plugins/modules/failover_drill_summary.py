@@ -96,7 +96,9 @@ def read_report(folder: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:
             return dict(json.load(file))
     except (OSError, ValueError) as error:
-        raise HaError("a drill's report cannot be read", where=path, why=str(error), fix="Run the drill again") from error
+        raise HaError(
+            "a drill's report cannot be read", where=path, why=str(error), fix="Run the drill again"
+        ) from error
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
+#!/usr/bin/python
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Powers a node off through its BMC and proves it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
+#!/usr/bin/python
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recovers what ran on a dead node, once it is proven off, and re-admits the node."""
 
 from __future__ import annotations
 
@@ -215,13 +215,13 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.argspec import bmc
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import Bmc
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.node_recovery import Recovery, Request
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.decision import Limits
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import Scope
@@ -265,6 +265,16 @@ def argument_spec() -> argspec.ArgumentSpec:
     return own.merge(bmc(required=False), argspec.connection(), argspec.wait(), argspec.bulk())
 
 
+def faults(given: Mapping[str, Any]) -> list[str]:
+    """What an argument spec cannot express."""
+    try:
+        if given["bmc"]:
+            Bmc.parse(given["bmc"])
+    except InputError as error:
+        return error.faults
+    return []
+
+
 def request_of(given: Mapping[str, Any], *, check_mode: bool) -> Request:
     """What the parameters ask for."""
     scope = Scope(
@@ -290,19 +300,19 @@ def request_of(given: Mapping[str, Any], *, check_mode: bool) -> Request:
 
 def main() -> None:
     """The module's entry."""
-    module = AnsibleModule(**argument_spec().to_kwargs(), supports_check_mode=True)
+    module = Module(argument_spec(), check=faults)
     given = module.params
     try:
-        request = request_of(given, check_mode=module.check_mode)
         client = Client(
-            resolve(given),
+            module.connection or resolve(given),
             workers=given["workers"],
             timeout=given["request_timeout"],
             patience=given["request_patience"],
         )
-        module.exit_json(**Recovery(client, request).run())
+        result = Recovery(client, request_of(given, check_mode=module.check_mode)).run()
     except HaError as error:
-        module.fail_json(msg=str(error), error=error.as_dict(), node=given["node"])
+        module.fail_with(error, node=given["node"])
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -98,8 +98,8 @@ def _writers(timeline: Timeline, scene: Scene, machine: Machine) -> tuple[Span, 
     for sample in timeline.of("writers"):
         if not sample["ok"]:
             continue
-        mine = [entry for entry in sample["open"] if entry[1] == machine.name]
-        nodes = sorted({str(entry[2]) for entry in mine if entry[2]})
+        mine = {(entry[2], entry[3]) for entry in sample["open"] if entry[1] == machine.name}
+        nodes = sorted({str(node) for node, _process in mine if node})
         kind = BAD if len(mine) > 1 else GOOD if mine else OFF
         where = f" on {', '.join(nodes)}" if nodes else ""
         steps.append((sample["monotonic"], kind, f"{len(mine)}{where}" if mine else "none"))

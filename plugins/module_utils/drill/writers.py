@@ -84,14 +84,15 @@ def machine_of(arguments: list[str]) -> str:
 def disk_of(path: str, fdinfo: str, mounts: dict[str, tuple[str, str]], arguments: list[str]) -> str:
     """The identity of the disk behind a descriptor; empty where it is none or is not open for writing.
 
-    On shared storage that is kind, volume and inode, which all its clients agree on; else the device takes the
+    Off shared storage only what QEMU was given as a drive is a disk, so that consoles and logs are none.
+    On shared storage the identity is kind, volume and inode, which all its clients agree on; else the device takes the
     place of the volume.
     """
     fields = dict(line.split(":", 1) for line in fdinfo.splitlines() if ":" in line)
     if not path.startswith("/") or not int(fields["flags"].strip(), 8) & _WRITING or "ino" not in fields:
         return ""
     kind, volume = mounts.get(fields["mnt_id"].strip(), ("", ""))
-    given = any(path in argument for argument in arguments)
+    given = any(f"file={path}" in argument or f'"filename":"{path}"' in argument for argument in arguments)
     if not kind.startswith(SHARED) and not (given and not path.startswith("/dev/")):
         return ""
     return f"{kind}:{volume}:{fields['ino'].strip()}"

@@ -96,7 +96,7 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Without what changes from run to run; devices are the runtime's to make."""
     if entry.ischr() or entry.isblk() or entry.isfifo():
         return None
-    entry.mtime = 0
+    entry.mtime, entry.uname, entry.gname = 0, "", ""
     return entry
 
 

@@ -53,7 +53,9 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def contract(kubeconfig: str, request: pytest.FixtureRequest) -> Iterator[Session]:
     """The session that plays the rows which were selected."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    rows = [item.callspec.params["row"] for item in items if hasattr(item, "callspec") and "row" in item.callspec.params]
+    rows = [
+        item.callspec.params["row"] for item in items if hasattr(item, "callspec") and "row" in item.callspec.params
+    ]
     session = Session(Cluster(kubeconfig, f"contract-{int(time.time()) % 100000}"))
     session.open([row for row in rows if isinstance(row, Row)])
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +123,11 @@ class Cluster:
     def stream(self, path: str, query: dict[str, Any]) -> requests.Response:
         """An open watch."""
         return self._new_session().get(
-            self._configuration.host + path, params=query, stream=True, timeout=(10, 300), headers={"Accept": "application/json"}
+            self._configuration.host + path,
+            params=query,
+            stream=True,
+            timeout=(10, 300),
+            headers={"Accept": "application/json"},
         )
 
     def path(self, kind: str, name: str = "", *, namespace: str | None = None) -> str:
@@ -151,6 +156,16 @@ class Cluster:
             raise AssertionError(f"GET {path} gave {answer.code}: {answer.message[:300]}")
         return answer.body
 
+    @staticmethod
+    def text_of_service(service: dict[str, Any], path: str) -> str:
+        """What a Service that stands for an address outside of the cluster serves; its certificate is its own."""
+        spec = service["spec"]
+        url = f"https://{spec['externalName']}:{spec['ports'][0]['port']}{path}"
+        pool = urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+            return pool.request("GET", url, timeout=10.0, retries=False).data.decode()
+
     def must(self, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
         """A request that stages something: anything but success is a failure of the stage."""
         answer = self.request(method, path, body, **more)
@@ -161,4 +176,6 @@ class Cluster:
     def has_kubelets(self) -> bool:
         """Whether real nodes serve the cluster: then guests are real, too."""
         nodes = self.get("/api/v1/nodes").get("items", [])
-        return any((node.get("status", {}).get("nodeInfo") or {}).get("kubeletVersion", "").startswith("v1.") for node in nodes)
+        return any(
+            (node.get("status", {}).get("nodeInfo") or {}).get("kubeletVersion", "").startswith("v1.") for node in nodes
+        )

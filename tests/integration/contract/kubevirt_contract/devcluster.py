@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[4]
 SOURCE = ROOT / "roles" / "lab" / "files" / "standin"
 BINARIES = Path(os.environ.get("CONTRACT_BIN", ROOT / ".cache" / "lab" / "bin"))
 START_SECONDS = 120.0
+READY = "kubevirt-standin ready"
 
 
 class DevCluster:
@@ -36,15 +37,20 @@ class DevCluster:
     @staticmethod
     def lacks() -> str:
         """Why the stand-in cannot run here; empty where it can."""
-        missing = [str(BINARIES / name) for name in ("etcd", "kube-apiserver") if not (BINARIES / name).is_file()]
+        missing = [
+            str(BINARIES / name)
+            for name in ("etcd", "kube-apiserver", "kube-controller-manager")
+            if not (BINARIES / name).is_file()
+        ]
         if not (SOURCE / "kubevirt_standin" / "__main__.py").is_file():
             missing.append(str(SOURCE / "kubevirt_standin"))
         return f"missing: {', '.join(missing)}" if missing else ""
 
     def start(self) -> None:
-        """Starts it and waits until its kubeconfig is there; it must be ready to serve by then."""
+        """Starts it and waits until it says that it is ready."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "kubevirt_standin", "devcluster", "--dir", str(self._directory), "--bin", str(BINARIES)]
+        command = [sys.executable, "-m", "kubevirt_standin", "devcluster", "--controller-manager"]
+        command += ["--dir", str(self._directory), "--bin", str(BINARIES)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
@@ -54,7 +60,7 @@ class DevCluster:
                 start_new_session=True,
             )
         end = time.monotonic() + START_SECONDS
-        while not self.kubeconfig.exists():
+        while READY not in self.log.read_text("utf-8", "replace"):
             if self._process.poll() is not None or time.monotonic() > end:
                 tail = self.log.read_text("utf-8", "replace")[-2000:]
                 self.stop()
@@ -65,7 +71,7 @@ class DevCluster:
         """Ends it and all that it started."""
         if self._process is None:
             return
-        for sign, seconds in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
+        for sign, seconds in ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0)):
             try:
                 os.killpg(self._process.pid, sign)
                 self._process.wait(timeout=seconds)

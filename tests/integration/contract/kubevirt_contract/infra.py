@@ -71,7 +71,9 @@ class Infra:
     def _counts(self, namespace: str) -> dict[str, Any]:
         counts: dict[str, Any] = {}
         for name in DEPLOYMENTS:
-            counts[name] = at(self._cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "spec/replicas")
+            counts[name] = at(
+                self._cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "spec/replicas"
+            )
             pdb = self._cluster.get(f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/{name}-pdb")
             counts[f"{name}-pdb"] = at(pdb, "spec/minAvailable")
         return counts

@@ -10,6 +10,7 @@ from typing import Any
 IMAGE = os.environ.get("CONTRACT_GUEST_IMAGE", "registry.invalid/guest-boot:1")
 KERNEL = os.environ.get("CONTRACT_GUEST_KERNEL", "/boot/vmlinuz")
 INITRD = os.environ.get("CONTRACT_GUEST_INITRD", "/boot/initrd")
+POWEROFF = os.environ.get("CONTRACT_POWEROFF_ARGUMENT", "poweroff=5")
 CPU_MODEL = os.environ.get("CONTRACT_CPU_MODEL", "qemu64")
 ABSENT, PRESENT = "$absent", "$present"
 
@@ -71,9 +72,18 @@ def _with(manifest: dict[str, Any], request: dict[str, Any], inner: list[str]) -
         nested: dict[str, Any] = request["vmi"]
         for key in reversed(inner):
             nested = {key: nested}
-        spec = merged(spec, nested)
+        spec = joined(spec, nested)
     change = {key: request[key] for key in ("apiVersion", "metadata", "status") if key in request}
     result: dict[str, Any] = merged(manifest, expanded({**change, "spec": spec}))
+    return result
+
+
+def joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two merge patches as one; what either removes stays removed."""
+    result = dict(one)
+    for key, value in other.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = joined(result[key], value) if both else value
     return result
 
 
@@ -91,7 +101,7 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 def expanded(value: Any) -> Any:
-    """Fills in what the tables abbreviate: ``$image``, ``$vmi`` and long texts."""
+    """Fills in what the tables abbreviate: ``$image``, ``$vmi``, ``$poweroff`` and long texts."""
     if isinstance(value, dict):
         if "$fill" in value:
             text = value.get("$text", "")
@@ -99,7 +109,8 @@ def expanded(value: Any) -> Any:
         return {key: expanded(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [expanded(inner) for inner in value]
-    return {"$image": IMAGE, "$vmi": vmi_spec()}.get(value, value) if isinstance(value, str) else value
+    known = {"$image": IMAGE, "$vmi": vmi_spec(), "$poweroff": f"console=ttyS0 panic=1 {POWEROFF}"}
+    return known.get(value, value) if isinstance(value, str) else value
 
 
 def at(thing: Any, path: str) -> Any:
@@ -114,8 +125,10 @@ def at(thing: Any, path: str) -> Any:
             else:
                 return ABSENT
         if selector:
-            name, _sep, wanted = selector.rstrip("]").partition("=")
-            thing = next((item for item in thing or [] if isinstance(item, dict) and str(item.get(name)) == wanted), ABSENT)
+            name, _sep, wanted = selector.rstrip("]").replace("~1", "/").partition("=")
+            thing = next(
+                (item for item in thing or [] if isinstance(item, dict) and str(item.get(name)) == wanted), ABSENT
+            )
             if thing == ABSENT:
                 return ABSENT
     return thing

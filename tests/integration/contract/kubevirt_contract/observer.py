@@ -89,7 +89,9 @@ class Observer:
         if kind == "pod":
             labels = thing["metadata"].get("labels") or {}
             annotations = thing["metadata"].get("annotations") or {}
-            return str(annotations.get("kubevirt.io/domain") or labels.get("vm.kubevirt.io/name") or thing["metadata"]["name"])
+            return str(
+                annotations.get("kubevirt.io/domain") or labels.get("vm.kubevirt.io/name") or thing["metadata"]["name"]
+            )
         return str(thing["metadata"]["name"])
 
     def history(self, kind: str, name: str, since: float = 0.0) -> list[Seen]:

@@ -47,7 +47,9 @@ def compare(answer: Answer, expect: dict[str, Any], name: str = "") -> str:
         "says": lambda wanted: "" if wanted in answer.message else f"says {answer.message[:160]!r}",
         "empty": lambda wanted: "" if not answer.text else f"has a body: {answer.text[:80]!r}",
         "type": lambda wanted: mismatch(answer.type, wanted),
-        "by": lambda wanted: "" if f'admission webhook "{wanted}.' in answer.message else f"says {answer.message[:160]!r}",
+        "by": lambda wanted: (
+            "" if f'admission webhook "{wanted}.' in answer.message else f"says {answer.message[:160]!r}"
+        ),
         "causes": lambda wanted: mismatch(answer.causes, wanted),
         "warns": lambda wanted: "" if wanted in answer.warning else f"warns {answer.warning!r}",
     }
@@ -55,6 +57,10 @@ def compare(answer: Answer, expect: dict[str, Any], name: str = "") -> str:
     if bad and "code" in expect and answer.code != expect["code"]:
         bad.append(f"message {answer.message[:160]!r}")
     return "; ".join(bad)
+
+
+class NotServed(Exception):
+    """The cluster said 501: it does not serve this, and says so."""
 
 
 class Players:
@@ -68,7 +74,13 @@ class Players:
 
     def check(self, row: Row) -> str:
         """Empty where the row holds, else what was seen instead."""
-        plays = {"call": self._call, "create": self._create, "patch": self._patch, "look": self._look, "metric": self._metric}
+        plays = {
+            "call": self._call,
+            "create": self._create,
+            "patch": self._patch,
+            "look": self._look,
+            "metric": self._metric,
+        }
         return plays[row.play](row)
 
     def _call(self, row: Row) -> str:
@@ -107,7 +119,10 @@ class Players:
             thing = virtual_machine(self._stage.name("val"), "Manual", request)
             path = self._cluster.path("vm").replace("/apis/kubevirt.io/v1/", f"/apis/{thing['apiVersion']}/")
         query = {"dryRun": "All", "fieldValidation": request.get("fieldValidation", "Strict")}
-        return compare(self._cluster.request("POST", path, thing, query=query), row.expect)
+        answer = self._cluster.request("POST", path, thing, query=query)
+        if answer.code == 501 and "object" in request:
+            raise NotServed(answer.message)
+        return compare(answer, row.expect)
 
     def _collection(self, thing: dict[str, Any]) -> str:
         plural = thing["kind"].lower() + "s"
@@ -121,13 +136,20 @@ class Players:
             path = self._kubevirt()
             query["dryRun"] = "All"
             if request.get("create"):
-                thing = {"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": {"name": "another"}, "spec": {}}
+                thing = {
+                    "apiVersion": "kubevirt.io/v1",
+                    "kind": "KubeVirt",
+                    "metadata": {"name": "another"},
+                    "spec": {},
+                }
                 answer = self._cluster.request("POST", path.rsplit("/", 1)[0], thing, query=query)
                 return compare(answer, row.expect)
         else:
             path = self._cluster.path(request["of"], self._stage.take(request.get("from", "running/Always")))
         media = request.get("media", MERGE_PATCH)
-        answer = self._cluster.request("PATCH", path, expanded(request["patch"]), query=query, headers={"Content-Type": media})
+        answer = self._cluster.request(
+            "PATCH", path, expanded(request["patch"]), query=query, headers={"Content-Type": media}
+        )
         return compare(answer, row.expect)
 
     def _kubevirt(self) -> str:
@@ -169,9 +191,14 @@ class Players:
         found: dict[str, str] = {}
         base = f"/api/v1/namespaces/{self._system()}"
         pods = self._cluster.get(f"{base}/pods", {"labelSelector": "prometheus.kubevirt.io=true"}).get("items", [])
-        for pod in pods:
-            path = f"{base}/pods/https:{pod['metadata']['name']}:8443/proxy/metrics"
-            for line in self._cluster.request("GET", path).text.splitlines():
+        texts = [
+            self._cluster.request("GET", f"{base}/pods/https:{pod['metadata']['name']}:8443/proxy/metrics").text
+            for pod in pods
+        ]
+        for text in texts or [
+            self._cluster.text_of_service(self._cluster.get(f"{base}/services/virt-api"), "/metrics")
+        ]:
+            for line in text.splitlines():
                 if line.startswith("# TYPE kubevirt_"):
                     _hash, _type, name, kind = line.split(maxsplit=3)
                     found[name] = kind

@@ -11,6 +11,7 @@ from .cluster import MERGE_PATCH, PLURALS, Answer
 from .facts import Row
 from .manifests import ABSENT, at, expanded, instance, mismatch, virtual_machine
 from .observer import Seen
+from .players import NotServed
 from .stage import RECIPES, WAIT, Stage
 
 
@@ -25,10 +26,7 @@ class Outcome:
     answers: list[Answer] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
     made: str = ""
-
-
-class NotServed(Exception):
-    """The cluster said 501: it does not serve this, and says so."""
+    ended: float = 0.0
 
 
 class Scenarios:
@@ -74,6 +72,7 @@ class Scenarios:
         for until in request.get("until", []):
             self._wait(outcome, until)
         stage.settle(float(request.get("settle", 0.3)))
+        outcome.ended = time.monotonic()
         return outcome
 
     def _start(self, row: Row) -> str:
@@ -140,7 +139,9 @@ class Scenarios:
             return cluster.request("POST", cluster.path("vm"), virtual_machine(name, value, request.get("with", {})))
         if verb == "patch":
             ((kind, patch),) = value.items()
-            return cluster.request("PATCH", cluster.path(kind, name), expanded(patch), headers={"Content-Type": MERGE_PATCH})
+            return cluster.request(
+                "PATCH", cluster.path(kind, name), expanded(patch), headers={"Content-Type": MERGE_PATCH}
+            )
         if verb == "reapply":
             return self._reapply(value, name, request)
         if verb == "delete":
@@ -215,7 +216,8 @@ class Scenarios:
         return checks[aspect]()
 
     def _history(self, kind: str, outcome: Outcome) -> list[Seen]:
-        return self._stage.observer.history(kind, outcome.name, outcome.began)
+        events = self._stage.observer.history(kind, outcome.name, outcome.began)
+        return [seen for seen in events if seen.at <= outcome.ended]
 
     def _says(self, outcome: Outcome, wanted: list[str]) -> str:
         found = [answer.message for answer in outcome.answers]

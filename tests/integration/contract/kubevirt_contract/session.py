@@ -17,13 +17,11 @@ from .stage import STATE_NEEDS, Stage
 REASONS = {
     "nodes": "the cluster has no nodes with a kubelet, so no component of KubeVirt runs as a pod",
     "two-nodes": "a live migration needs a second schedulable node",
-    "poweroff": "no CONTRACT_POWEROFF_COMMAND says how the guest is powered off from inside",
-    "pulls": "nothing pulls images here",
+    "poweroff": "no CONTRACT_POWEROFF_ARGUMENT says which kernel argument makes the guest power itself off",
     "slow-pods": "pods without a kubelet are gone at once",
     "no-cdi": "CDI is installed, and the fact is about its absence",
     "cdi": "CDI is not installed",
     "default-infra": "the KubeVirt object sets spec.infra",
-    "vmi-alone": "VMIs without a VM are not created here",
     "storage": "no default StorageClass is here",
 }
 
@@ -47,7 +45,11 @@ class Session:
         self._able = self._capabilities()
         self.observer.start()
         playable = [row for row in rows if not self.why_not(row)]
-        calls = [row for row in playable if row.play in ("call", "patch", "look", "metric") and row.state not in ("", "missing")]
+        calls = [
+            row
+            for row in playable
+            if row.play in ("call", "patch", "look", "metric") and row.state not in ("", "missing")
+        ]
         self.stage.prepare(
             shared=[row.state for row in calls if not changes(row)],
             fresh=[row.state for row in calls if changes(row)],
@@ -67,17 +69,18 @@ class Session:
         groups = {group["name"] for group in self.cluster.get("/apis").get("groups", [])}
         able.add("cdi" if "cdi.kubevirt.io" in groups else "no-cdi")
         if kubelets:
-            able |= {"nodes", "pulls", "slow-pods", "vmi-alone"}
+            able |= {"nodes", "slow-pods"}
         if len(self._schedulable()) > 1:
             able.add("two-nodes")
         classes = self.cluster.get("/apis/storage.k8s.io/v1/storageclasses").get("items", [])
         if kubelets and any("is-default-class" in str(item["metadata"].get("annotations")) for item in classes):
             able.add("storage")
-        if "CONTRACT_POWEROFF_COMMAND" in os.environ:
+        if not kubelets or "CONTRACT_POWEROFF_ARGUMENT" in os.environ:
             able.add("poweroff")
         if all(not at(item, "spec/infra") or at(item, "spec/infra") == "$absent" for item in self._kubevirts()):
             able.add("default-infra")
-        return frozenset(able)
+        crds = self.cluster.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").get("items", [])
+        return frozenset(able | {f"crd:{crd['metadata']['name']}" for crd in crds})
 
     def _kubevirts(self) -> list[dict[str, object]]:
         return list(self.cluster.get("/apis/kubevirt.io/v1/kubevirts").get("items", []))

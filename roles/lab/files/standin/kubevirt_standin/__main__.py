@@ -13,7 +13,9 @@ from typing import Any
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="kubevirt_standin", description="A stand-in for KubeVirt, for labs and tests.")
+    parser = argparse.ArgumentParser(
+        prog="kubevirt_standin", description="A stand-in for KubeVirt, for labs and tests."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     standalone = commands.add_parser("standalone", help="everything in one process, guests simulated")
     standalone.add_argument("--kubeconfig", required=True)
@@ -21,7 +23,9 @@ def _arguments() -> argparse.Namespace:
     dev = commands.add_parser("devcluster", help="etcd, kube-apiserver and the stand-in on 127.0.0.1")
     dev.add_argument("--dir", type=Path, required=True, help="data, logs and kubeconfig")
     dev.add_argument("--bin", type=Path, required=True, help="folder of etcd and kube-apiserver")
-    dev.add_argument("--controller-manager", action="store_true", help="also kube-controller-manager, for garbage collection")
+    dev.add_argument(
+        "--controller-manager", action="store_true", help="also kube-controller-manager, for garbage collection"
+    )
     dev.add_argument("--no-standin", action="store_true", help="the bare API server only")
     for name in ("api", "handler", "launcher", "operator"):
         commands.add_parser(name, help=f"virt-{name}")
@@ -75,7 +79,9 @@ def _component(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
     from .leader import Timing
 
     timing = Timing(
-        arguments.leader_elect_lease_duration, arguments.leader_elect_renew_deadline, arguments.leader_elect_retry_period
+        arguments.leader_elect_lease_duration,
+        arguments.leader_elect_renew_deadline,
+        arguments.leader_elect_retry_period,
     )
     if arguments.command == "operator":
         from .operator.process import run as run_operator

@@ -44,13 +44,31 @@ class DevCluster:
         token = secrets.token_hex(16)
         self._files(token, port)
         url = f"http://127.0.0.1:{etcd}"
-        self._spawn("etcd", "--data-dir", self._path("etcd"), "--listen-client-urls", url, "--advertise-client-urls", url,
-                    "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--unsafe-no-fsync", "--log-level", "error")
+        self._spawn(
+            "etcd",
+            "--data-dir",
+            self._path("etcd"),
+            "--listen-client-urls",
+            url,
+            "--advertise-client-urls",
+            url,
+            "--listen-peer-urls",
+            f"http://127.0.0.1:{peer}",
+            "--unsafe-no-fsync",
+            "--log-level",
+            "error",
+        )
         self._spawn("kube-apiserver", *self._api_flags(url, port))
         await self._wait()
         if self._with_manager:
-            self._spawn("kube-controller-manager", "--kubeconfig", str(self.kubeconfig), "--leader-elect=false",
-                        "--controllers=garbagecollector,namespace,serviceaccount,disruption", "--secure-port=0")
+            self._spawn(
+                "kube-controller-manager",
+                "--kubeconfig",
+                str(self.kubeconfig),
+                "--leader-elect=false",
+                "--controllers=garbagecollector,namespace,serviceaccount,disruption",
+                "--secure-port=0",
+            )
 
     def _path(self, name: str) -> str:
         return str(self._folder / name)
@@ -70,7 +88,12 @@ class DevCluster:
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "devcluster",
-            "clusters": [{"name": "devcluster", "cluster": {"server": f"https://127.0.0.1:{port}", "certificate-authority": self._path("ca.crt")}}],
+            "clusters": [
+                {
+                    "name": "devcluster",
+                    "cluster": {"server": f"https://127.0.0.1:{port}", "certificate-authority": self._path("ca.crt")},
+                }
+            ],
             "contexts": [{"name": "devcluster", "context": {"cluster": "devcluster", "user": "admin"}}],
             "users": [{"name": "admin", "user": {"token": token}}],
         }

@@ -21,7 +21,9 @@ Handler = Callable[[Object | None, Object | None], None]
 class Informer:
     """The objects of one resource, kept current by a watch."""
 
-    def __init__(self, kube: Kube, resource: Resource, selector: str = "", fields: str = "", namespace: str = "") -> None:
+    def __init__(
+        self, kube: Kube, resource: Resource, selector: str = "", fields: str = "", namespace: str = ""
+    ) -> None:
         self._kube, self.resource = kube, resource
         self._params = {
             name: value for name, value in (("labelSelector", selector), ("fieldSelector", fields)) if value

@@ -11,6 +11,7 @@ import aiohttp
 
 from .kube import ApiError, Kube
 from .resources import LEASE, Object
+from .work import WorkQueue
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,14 @@ class Timing:
 
 
 class Elector:
-    """Takes the lease when it is free or silent; ends the process's work when it cannot be renewed."""
+    """Takes the lease when it is free or silent, and tells when it could not be renewed."""
 
     def __init__(self, kube: Kube, namespace: str, name: str, identity: str, timing: Timing) -> None:
         self._kube, self._namespace, self._name = kube, namespace, name
         self.identity, self._timing = identity, timing
         self._seen: tuple[str, str] = ("", "")
         self._seen_at = 0.0
-        self._stalled = 0.0
+        self._mine: Object | None = None
         self.leading = False
 
     async def acquire(self) -> None:
@@ -46,7 +47,7 @@ class Elector:
             await asyncio.sleep(self._timing.retry)
 
     async def hold(self) -> None:
-        """Renew; return when the lease was lost, which ends the process."""
+        """Renew; return when the lease was lost. The caller then ends its work before it asks again."""
         renewed = time.monotonic()
         while time.monotonic() - renewed < self._timing.renew:
             await asyncio.sleep(self._timing.retry)
@@ -65,15 +66,19 @@ class Elector:
             print(f"lease {self._name}: {type(error).__name__}: {error}", flush=True)
 
     async def _try(self) -> bool:
+        if self._mine is not None:
+            known, self._mine = self._mine, None
+            self._mine = await self._kube.update(LEASE, self._body(known))
+            return True
         lease = await self._kube.find(LEASE, self._namespace, self._name)
         if lease is None:
-            await self._kube.create(LEASE, self._body(None))
+            self._mine = await self._kube.create(LEASE, self._body(None))
             return True
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
         if holder and holder != self.identity and not self._silent(spec):
             return False
-        await self._kube.update(LEASE, self._body(lease))
+        self._mine = await self._kube.update(LEASE, self._body(lease))
         return True
 
     def _silent(self, spec: Object) -> bool:
@@ -99,3 +104,14 @@ class Elector:
         if lease is not None:
             meta = lease["metadata"]
         return {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": meta, "spec": spec}
+
+
+async def lead(elector: Elector, queues: list[WorkQueue]) -> None:
+    """Run the queues while the lease is held; without it they rest, and the caches stay warm."""
+    while True:
+        await elector.acquire()
+        working = [asyncio.create_task(queue.run()) for queue in queues]
+        await elector.hold()
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)

@@ -53,9 +53,7 @@ DAEMON_SET = Resource("apps", "v1", "daemonsets", "DaemonSet")
 REVISION = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 PDB = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 PRIORITY_CLASS = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
-CRD = Resource(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
-)
+CRD = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 API_SERVICE = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
 MUTATING = Resource(
     "admissionregistration.k8s.io",
@@ -75,7 +73,9 @@ CLUSTER_ROLE = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "Clus
 CLUSTER_ROLE_BINDING = Resource(
     "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
 )
-INSTANCETYPE = Resource("instancetype.kubevirt.io", "v1beta1", "virtualmachineinstancetypes", "VirtualMachineInstancetype")
+INSTANCETYPE = Resource(
+    "instancetype.kubevirt.io", "v1beta1", "virtualmachineinstancetypes", "VirtualMachineInstancetype"
+)
 CLUSTER_INSTANCETYPE = Resource(
     "instancetype.kubevirt.io",
     "v1beta1",

@@ -1,6 +1,6 @@
 """Structural schemas of the KubeVirt kinds, from a short notation.
 
-`S` string, `I` integer, `U` unsigned integer, `B` boolean, `Q` quantity, `N` any number, `M` map of strings, `ANY` anything;
+`S` string, `INT` integer, `U` unsigned integer, `B` boolean, `Q` quantity, `N` any number, `M` map of strings, `ANY` anything;
 `[x]` a list, `{...}` an object; a field whose name ends in `!` is required.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from .resources import Object
 
 Notation = Any
-S, I, U, B, Q, N, M, ANY = "S", "I", "U", "B", "Q", "N", "M", "ANY"
+S, INT, U, B, Q, N, M, ANY = "S", "INT", "U", "B", "Q", "N", "M", "ANY"
 QUANTITIES = {"requests": "QM", "limits": "QM"}
 TIMED = {"tickPolicy": S, "present": B}
 PROBE = {
@@ -19,11 +19,11 @@ PROBE = {
     "guestAgentPing": ANY,
     "httpGet": {"path": S, "port": Q, "host": S, "scheme": S, "httpHeaders": [{"name": S, "value": S}]},
     "tcpSocket": {"port": Q, "host": S},
-    "initialDelaySeconds": I,
-    "timeoutSeconds": I,
-    "periodSeconds": I,
-    "successThreshold": I,
-    "failureThreshold": I,
+    "initialDelaySeconds": INT,
+    "timeoutSeconds": INT,
+    "periodSeconds": INT,
+    "successThreshold": INT,
+    "failureThreshold": INT,
 }
 DISK = {
     "name!": S,
@@ -52,13 +52,18 @@ INTERFACE = {
     "passt": {},
     "passtBinding": {},
     "binding": {"name": S},
-    "ports": [{"name": S, "protocol": S, "port": I}],
+    "ports": [{"name": S, "protocol": S, "port": INT}],
     "macAddress": S,
     "bootOrder": U,
     "pciAddress": S,
-    "dhcpOptions": {"bootFileName": S, "tftpServerName": S, "ntpServers": [S], "privateOptions": [{"option": I, "value": S}]},
+    "dhcpOptions": {
+        "bootFileName": S,
+        "tftpServerName": S,
+        "ntpServers": [S],
+        "privateOptions": [{"option": INT, "value": S}],
+    },
     "tag": S,
-    "acpiIndex": I,
+    "acpiIndex": INT,
     "state": S,
 }
 GPU = {"name!": S, "deviceName": S, "claimName": S, "requestName": S, "virtualGPUOptions": ANY, "tag": S}
@@ -136,7 +141,7 @@ DOMAIN = {
     "memory": {"guest": Q, "maxGuest": Q, "hugepages": {"pageSize": S}},
     "machine": {"type": S},
     "firmware": FIRMWARE,
-    "clock": {"utc": {"offsetSeconds": I}, "timezone": S, "timer": ANY},
+    "clock": {"utc": {"offsetSeconds": INT}, "timezone": S, "timer": ANY},
     "features": FEATURES,
     "devices!": DEVICES,
     "ioThreadsPolicy": S,
@@ -184,12 +189,12 @@ VMI_SPEC = {
     "nodeSelector": M,
     "affinity": ANY,
     "schedulerName": S,
-    "tolerations": [{"key": S, "operator": S, "value": S, "effect": S, "tolerationSeconds": I}],
+    "tolerations": [{"key": S, "operator": S, "value": S, "effect": S, "tolerationSeconds": INT}],
     "topologySpreadConstraints": ANY,
     "resourceClaims": ANY,
     "evictionStrategy": S,
     "startStrategy": S,
-    "terminationGracePeriodSeconds": I,
+    "terminationGracePeriodSeconds": INT,
     "volumes": [VOLUME],
     "utilityVolumes": ANY,
     "livenessProbe": PROBE,
@@ -239,10 +244,13 @@ def build(notation: Notation) -> Object:
     return dict(_SIMPLE[notation])
 
 
-_QUANTITY: Object = {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "number"}], "x-kubernetes-int-or-string": True}
+_QUANTITY: Object = {
+    "anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "number"}],
+    "x-kubernetes-int-or-string": True,
+}
 _SIMPLE: dict[str, Object] = {
     "S": {"type": "string"},
-    "I": {"type": "integer", "format": "int64"},
+    "INT": {"type": "integer", "format": "int64"},
     "U": {"type": "integer", "format": "int64"},
     "B": {"type": "boolean"},
     "N": {"type": "number"},

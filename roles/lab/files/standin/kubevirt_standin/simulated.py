@@ -104,7 +104,9 @@ def startup_problem(spec: Object) -> str:
     disks = {item["name"] for item in ((spec.get("domain") or {}).get("devices") or {}).get("disks") or []}
     for volume in spec.get("volumes") or []:
         if volume["name"] not in disks and "containerDisk" in volume:
-            return f"failed to find a sourceFile in containerDisk {volume['name']}: failed to determine default image path"
+            return (
+                f"failed to find a sourceFile in containerDisk {volume['name']}: failed to determine default image path"
+            )
     return ""
 
 
@@ -127,11 +129,29 @@ class SimulatedWorld:
     async def prepare(self) -> None:
         """Register the nodes."""
         for name in NODES:
-            await self.cluster.kube.apply(NODE, {"metadata": {"name": name, "labels": _labels(name), "annotations": {ANNOTATION: "true", "kubevirt.io/heartbeat": now()}}})
+            await self.cluster.kube.apply(
+                NODE,
+                {
+                    "metadata": {
+                        "name": name,
+                        "labels": _labels(name),
+                        "annotations": {ANNOTATION: "true", "kubevirt.io/heartbeat": now()},
+                    }
+                },
+            )
             status = {
                 "capacity": {"cpu": "8", "memory": str(NODE_MEMORY), "pods": "110"},
                 "allocatable": {"cpu": "8", "memory": str(NODE_MEMORY), "pods": "110"},
-                "conditions": [{"type": "Ready", "status": "True", "reason": "Simulated", "message": "simulated node", "lastHeartbeatTime": now(), "lastTransitionTime": now()}],
+                "conditions": [
+                    {
+                        "type": "Ready",
+                        "status": "True",
+                        "reason": "Simulated",
+                        "message": "simulated node",
+                        "lastHeartbeatTime": now(),
+                        "lastTransitionTime": now(),
+                    }
+                ],
             }
             await self.cluster.kube.patch(NODE, "", name, {"status": status}, "status")
 
@@ -140,7 +160,9 @@ class SimulatedWorld:
         while True:
             await asyncio.sleep(60)
             for name in NODES:
-                await self.cluster.kube.patch(NODE, "", name, {"metadata": {"annotations": {"kubevirt.io/heartbeat": now()}}})
+                await self.cluster.kube.patch(
+                    NODE, "", name, {"metadata": {"annotations": {"kubevirt.io/heartbeat": now()}}}
+                )
 
     def launcher_of(self, vmi: Object, pod: Object) -> SimulatedGuest | None:
         return self.guests.get(pod["metadata"]["uid"])
@@ -174,14 +196,21 @@ class SimulatedWorld:
             self.cluster.seen(POD, answer)
             return 2.0
         meta = pod["metadata"]
-        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": {"apiVersion": "v1", "kind": "Node", "name": node}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": meta["name"]},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
         await self.cluster.kube.request("POST", POD.path(meta["namespace"], meta["name"], "binding"), body)
         return None
 
     def _choose(self, pod: Object) -> tuple[str | None, str]:
         """A node that the selector, a required affinity by host name and the memory allow."""
         selector = pod["spec"].get("nodeSelector") or {}
-        memory = sum(to_bytes((item["resources"].get("requests") or {}).get("memory", 0)) for item in pod["spec"]["containers"])
+        memory = sum(
+            to_bytes((item["resources"].get("requests") or {}).get("memory", 0)) for item in pod["spec"]["containers"]
+        )
         refused = _refused_hosts(pod)
         fitting = [
             node
@@ -210,11 +239,20 @@ class SimulatedWorld:
             return await self._pull_failure(pod, status, bad)
         self._addresses += 1
         ip = f"10.254.{self._addresses // 250 % 250}.{self._addresses % 250 + 2}"
-        uid, key = pod["metadata"]["uid"], f"{pod['metadata']['namespace']}/{pod['metadata']['annotations']['kubevirt.io/domain']}"
+        uid, key = (
+            pod["metadata"]["uid"],
+            f"{pod['metadata']['namespace']}/{pod['metadata']['annotations']['kubevirt.io/domain']}",
+        )
         vmi = self.cluster.vmis.get(key)
         if vmi is None:
             return None
-        status |= {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "startTime": now(), "qosClass": status.get("qosClass", "Burstable")}
+        status |= {
+            "phase": "Running",
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "startTime": now(),
+            "qosClass": status.get("qosClass", "Burstable"),
+        }
         status["containerStatuses"] = [_container(item, True) for item in pod["spec"]["containers"]]
         put(status, "Ready", "True")
         guest = SimulatedGuest(vmi, pod | {"status": status}, lambda: self._changed(key, pod))
@@ -238,10 +276,19 @@ class SimulatedWorld:
         """ErrImagePull first, ImagePullBackOff from then on."""
         known = (condition(pod, "Initialized") or {}).get("reason")
         reason = "ImagePullBackOff" if known else "ErrImagePull"
-        message = f'Back-off pulling image "{image}"' if known else f'failed to pull and unpack image "{image}": not found'
+        message = (
+            f'Back-off pulling image "{image}"' if known else f'failed to pull and unpack image "{image}": not found'
+        )
         put(status, "Initialized", "False", "ContainersNotInitialized", "images are missing")
         status["initContainerStatuses"] = [
-            {"name": item["name"], "ready": False, "restartCount": 0, "image": item["image"], "imageID": "", "state": {"waiting": {"reason": reason, "message": message}}}
+            {
+                "name": item["name"],
+                "ready": False,
+                "restartCount": 0,
+                "image": item["image"],
+                "imageID": "",
+                "state": {"waiting": {"reason": reason, "message": message}},
+            }
             for item in pod["spec"].get("initContainers") or []
         ]
         self.cluster.seen(POD, await self.cluster.write_status(POD, pod, status))
@@ -309,5 +356,17 @@ def _missing_volume(pod: Object) -> bool:
 
 
 def _container(container: Object, ready: bool) -> Object:
-    state: Object = {"running": {"startedAt": now()}} if ready else {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": now()}}
-    return {"name": container["name"], "ready": ready, "started": ready, "restartCount": 0, "image": container["image"], "imageID": "", "state": state}
+    state: Object = (
+        {"running": {"startedAt": now()}}
+        if ready
+        else {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": now()}}
+    )
+    return {
+        "name": container["name"],
+        "ready": ready,
+        "started": ready,
+        "restartCount": 0,
+        "image": container["image"],
+        "imageID": "",
+        "state": state,
+    }

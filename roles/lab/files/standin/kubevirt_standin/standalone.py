@@ -44,7 +44,10 @@ class LocalAgent:
             await self._seen(vmi, verb)
 
     async def _seen(self, vmi: Object, verb: str) -> None:
-        reasons = {"pause": ("Paused", "VirtualMachineInstance paused"), "unpause": ("Unpaused", "VirtualMachineInstance unpaused")}
+        reasons = {
+            "pause": ("Paused", "VirtualMachineInstance paused"),
+            "unpause": ("Unpaused", "VirtualMachineInstance unpaused"),
+        }
         self._domains.cluster.recorder.event(vmi, "Normal", *reasons[verb])
 
 

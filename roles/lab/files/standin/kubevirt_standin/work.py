@@ -51,7 +51,7 @@ class WorkQueue:
         self.add(key)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Work until cancelled; what was being handled then comes again with the next run."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self._workers):
                 group.create_task(self._work())
@@ -63,11 +63,14 @@ class WorkQueue:
             self._active.add(key)
             try:
                 await self._handle(key)
+            except asyncio.CancelledError:
+                self._again.add(key)
+                raise
             finally:
                 self._active.discard(key)
-            if key in self._again:
-                self._again.discard(key)
-                self.add(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
 
     async def _handle(self, key: str) -> None:
         try:

@@ -153,12 +153,13 @@ class TestWriters:
             ("/disks/data/disk.img", "02100000", "36", ""),
             ("/local/disk.img", "02000002", "37", "ext4:254:1:77"),
             ("/var/log/qemu.log", "02000001", "37", ""),
+            ("/run/console.log", "02000001", "37", ""),
             ("socket:[123]", "02000002", "9", ""),
         ],
     )
     def test_a_disk_is_told_by_volume_and_inode(self, path: str, flags: str, mount: str, disk: str) -> None:
         fdinfo = f"pos:\t0\nflags:\t{flags}\nmnt_id:\t{mount}\nino:\t77\n"
-        arguments = ["-blockdev", '{"driver":"file","filename":"/local/disk.img"}']
+        arguments = ["-blockdev", '{"driver":"file","filename":"/local/disk.img"}', "file,path=/run/console.log"]
         assert writers.disk_of(path, fdinfo, writers.mounts_of(MOUNTS), arguments) == disk
 
     def test_the_server_that_a_node_mounts_from_makes_no_difference(self) -> None:
@@ -171,7 +172,8 @@ class TestWriters:
         program = tmp_path / "qemu-test"
         program.symlink_to(os.path.realpath(sys.executable))
         code = "import sys, time; f = open(sys.argv[-1], 'r+b'); print('open', flush=True); time.sleep(60)"
-        command = [str(program), "-c", code, "-name", "guest=demo_web-1", str(disk)]
+        drive = f"file={disk},format=raw"
+        command = [str(program), "-c", code, "-name", "guest=demo_web-1", "-drive", drive, str(disk)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             assert process.stdout

@@ -12,7 +12,7 @@ from .eviction import review_eviction
 from .migrations import review_migration
 from .review import Denied, Review
 from .typecheck import TypeProblem, UnmarshalProblem
-from .validate_others import review_other
+from .validate_others import review_kubevirt, review_other
 from .validate_vm import review_vm
 from .validate_vmi import review_vmi_create, review_vmi_update
 
@@ -61,6 +61,7 @@ class Admission:
             "vmi-update": review_vmi_update,
             "migration": review_migration,
             "eviction": review_eviction,
+            "kubevirt": review_kubevirt,
         }.get(name, review_other)
         denied = await check(review)
         return _answer(body, denied, warnings=review.warnings)
@@ -75,7 +76,9 @@ def _patch(before: Object, after: Object) -> list[Object]:
     return patch
 
 
-def _answer(body: Object, denied: Denied | None, patch: list[Object] | None = None, warnings: list[str] | None = None) -> Object:
+def _answer(
+    body: Object, denied: Denied | None, patch: list[Object] | None = None, warnings: list[str] | None = None
+) -> Object:
     response: Object = {"uid": body["request"]["uid"], "allowed": denied is None}
     if warnings:
         response["warnings"] = warnings

@@ -28,7 +28,7 @@ async def review_eviction(review: Review) -> Denied | None:
     strategy = vmi["spec"].get("evictionStrategy")
     if strategy not in MOVING:
         return None
-    shown = f'{review.namespace}/{vmi["metadata"]["name"]}'
+    shown = f"{review.namespace}/{vmi['metadata']['name']}"
     if not has(vmi, "LiveMigratable") and strategy == "LiveMigrate":
         return _wait(f'VMI "{shown}" is configured with an eviction strategy but is not live-migratable')
     if not has(vmi, "LiveMigratable") and strategy == "LiveMigrateIfPossible":
@@ -44,9 +44,7 @@ async def _evacuate(review: Review, vmi: Object, node: str, shown: str) -> Denie
     if (vmi.get("status") or {}).get("evacuationNodeName") == node:
         return _wait(f"Evacuation in progress: {triggered}")
     if not review.dry_run:
-        conditions = [
-            item for item in (vmi["status"].get("conditions") or []) if item["type"] != "EvictionRequested"
-        ]
+        conditions = [item for item in (vmi["status"].get("conditions") or []) if item["type"] != "EvictionRequested"]
         requested = {
             "type": "EvictionRequested",
             "status": "True",

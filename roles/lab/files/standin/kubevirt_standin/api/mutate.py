@@ -57,7 +57,9 @@ def mutate_vmi(obj: Object, old: Object, operation: str, own: bool) -> Object:
     wanted["spec"] = normalise(wanted["spec"], VMI_SPEC)
     spec, meta = wanted["spec"], wanted["metadata"]
     meta["annotations"] = {TOPOLOGY: "v3"} | (meta.get("annotations") or {})
-    meta["finalizers"] = list(dict.fromkeys([*(meta.get("finalizers") or []), "kubevirt.io/foregroundDeleteVirtualMachine"]))
+    meta["finalizers"] = list(
+        dict.fromkeys([*(meta.get("finalizers") or []), "kubevirt.io/foregroundDeleteVirtualMachine"])
+    )
     _default_spec(spec)
     cpu = spec["domain"]["cpu"]
     memory = (spec["domain"].get("memory") or {}).get("guest") or _requested_memory(spec)

@@ -43,7 +43,9 @@ def _load(raw: bytes, struct: str) -> Object | None:
         try:
             body = yaml.safe_load(raw)
         except yaml.YAMLError as error:
-            raise bad_request(f"Can not unmarshal Request body to struct, error: error converting YAML to JSON: {error}") from None
+            raise bad_request(
+                f"Can not unmarshal Request body to struct, error: error converting YAML to JSON: {error}"
+            ) from None
     if body is not None and not isinstance(body, dict):
         text = f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {NAMES[type(body)]} into Go value of type v1.{struct}"
         raise bad_request(f"Can not unmarshal Request body to struct, error: {text}")
@@ -71,5 +73,3 @@ def dry_run_params(options: Object, kind: str = "PatchOptions") -> dict[str, str
 
 def is_dry_run(options: Object) -> bool:
     return bool(options.get("dryRun") == ["All"])
-
-

@@ -55,7 +55,9 @@ async def run() -> None:
     trusted = await kube.get(CONFIG_MAP, "kube-system", "extension-apiserver-authentication")
     front = str((trusted.get("data") or {}).get("requestheader-client-ca-file") or "")
     context = pki.server_context(CERTIFICATES / "tls.crt", CERTIFICATES / "tls.key", front.encode())
-    server = ApiServer(Subresources(kube, RemoteAgent(kube)), Admission(kube), lambda: metrics.render("virt-api"), bool(front))
+    server = ApiServer(
+        Subresources(kube, RemoteAgent(kube)), Admission(kube), lambda: metrics.render("virt-api"), bool(front)
+    )
     await serve(server.app(), "0.0.0.0", PORT, context)
     print("virt-api ready", flush=True)
     await asyncio.Event().wait()

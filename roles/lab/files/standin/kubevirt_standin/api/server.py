@@ -23,7 +23,9 @@ CLUSTER_GETS = ("version", "healthz", "guestfs")
 class ApiServer:
     """Routes requests; `metrics` gives the text of /metrics; with `front` only the aggregator may act on VMs."""
 
-    def __init__(self, subresources: Subresources, admission: Admission, metrics: Callable[[], str], front: bool = False) -> None:
+    def __init__(
+        self, subresources: Subresources, admission: Admission, metrics: Callable[[], str], front: bool = False
+    ) -> None:
         self._subresources, self._admission, self._metrics, self._front = subresources, admission, metrics, front
 
     def app(self) -> web.Application:
@@ -52,15 +54,22 @@ class ApiServer:
         return web.json_response(self._resources(request.match_info["version"]))
 
     def _resources(self, version: str) -> Object:
-        names = [f"{'virtualmachines' if kind == 'vm' else 'virtualmachineinstances'}/{sub}" for kind, sub in self._subresources.routes]
+        names = [
+            f"{'virtualmachines' if kind == 'vm' else 'virtualmachineinstances'}/{sub}"
+            for kind, sub in self._subresources.routes
+        ]
         return {
             "kind": "APIResourceList",
             "apiVersion": "v1",
             "groupVersion": f"{GROUP}/{version}",
             "resources": [
-                {"name": name, "singularName": "", "namespaced": True, "kind": "", "verbs": None} for name in sorted(names)
+                {"name": name, "singularName": "", "namespaced": True, "kind": "", "verbs": None}
+                for name in sorted(names)
             ]
-            + [{"name": name, "singularName": "", "namespaced": False, "kind": "", "verbs": None} for name in CLUSTER_GETS],
+            + [
+                {"name": name, "singularName": "", "namespaced": False, "kind": "", "verbs": None}
+                for name in CLUSTER_GETS
+            ],
         }
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
@@ -109,8 +118,7 @@ def _refused(refusal: Refusal) -> web.Response:
 
 def _answered(answer: Answer) -> web.Response:
     if answer.body is None:
-        response = web.Response(status=answer.code)
-        return response
+        return web.Response(status=answer.code)
     if isinstance(answer.body, bytes):
         return web.Response(status=answer.code, body=answer.body, content_type=answer.content_type)
     return web.Response(status=answer.code, text=json.dumps(answer.body, indent=1), content_type="application/json")
@@ -120,7 +128,16 @@ def _cluster(request: web.Request, name: str) -> web.Response:
     if request.method != "GET":
         return _page(405, "Method Not Allowed")
     if name == "version":
-        return web.json_response({"gitVersion": VERSION, "gitCommit": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": "linux/amd64"})
+        return web.json_response(
+            {
+                "gitVersion": VERSION,
+                "gitCommit": "",
+                "buildDate": "",
+                "goVersion": "",
+                "compiler": "",
+                "platform": "linux/amd64",
+            }
+        )
     if name == "healthz":
         return web.json_response({"apiserver": {"connectivity": "ok"}})
     return web.json_response({"registry": "", "tag": "", "imagePrefix": "", "imageName": "libguestfs-tools"})

@@ -67,9 +67,9 @@ class Subresources:
             self.routes[kind, sub] = Route("GET", "application/json", self._named(f"{kind}_{sub}"))
 
     def _named(self, name: str) -> Handler:
-        handler = getattr(self, name.replace("-", "_").replace("/", "_"), None)
+        handler: Handler | None = getattr(self, name.replace("-", "_").replace("/", "_"), None)
         if handler is not None:
-            return handler  # type: ignore[no-any-return]  # every such method is a Handler
+            return handler
 
         async def missing(call: Call) -> Answer:
             raise not_served(f"the subresource {name.split('_', 1)[1]}")
@@ -361,7 +361,9 @@ class Subresources:
         if options["unfreezeTimeout"] == "bad" or not str(options["unfreezeTimeout"])[-1:].isalpha():
             raise self._handler_refusal("failed to unmarshal unfreeze timeout")
         if migrating(vmi):
-            raise self._handler_refusal('server error. command Freeze failed: "failed to freeze VMI, VMI is currently during migration"')
+            raise self._handler_refusal(
+                'server error. command Freeze failed: "failed to freeze VMI, VMI is currently during migration"'
+            )
         raise self._no_agent("Freeze", vmi)
 
     async def vmi_unfreeze(self, call: Call) -> Answer:
@@ -379,7 +381,9 @@ class Subresources:
 
     async def vmi_backup(self, call: Call) -> Answer:
         await self._running(call)
-        raise self._handler_refusal('server error. command Backup failed: "Backup failed ChangedBlockTracking is not enabled"')
+        raise self._handler_refusal(
+            'server error. command Backup failed: "Backup failed ChangedBlockTracking is not enabled"'
+        )
 
     async def vmi_redefine_checkpoint(self, call: Call) -> Answer:
         await self._vmi(call)
@@ -426,15 +430,45 @@ def raise_if_known(call: Call, vm: Object, volume: str) -> None:
 
 
 VM_PUTS = (
-    "start", "stop", "restart", "migrate", "addvolume", "removevolume", "memorydump", "removememorydump", "evacuate/cancel",
+    "start",
+    "stop",
+    "restart",
+    "migrate",
+    "addvolume",
+    "removevolume",
+    "memorydump",
+    "removememorydump",
+    "evacuate/cancel",
 )
 VMI_PUTS = (
-    "pause", "unpause", "freeze", "unfreeze", "softreboot", "reset", "addvolume", "removevolume", "backup",
-    "redefine-checkpoint", "evacuate/cancel", "sev/setupsession", "sev/injectlaunchsecret",
+    "pause",
+    "unpause",
+    "freeze",
+    "unfreeze",
+    "softreboot",
+    "reset",
+    "addvolume",
+    "removevolume",
+    "backup",
+    "redefine-checkpoint",
+    "evacuate/cancel",
+    "sev/setupsession",
+    "sev/injectlaunchsecret",
 )
 GETS = (
-    ("vm", "expand-spec"), ("vm", "objectgraph"), ("vm", "portforward"),
-    ("vmi", "guestosinfo"), ("vmi", "userlist"), ("vmi", "filesystemlist"), ("vmi", "objectgraph"),
-    ("vmi", "portforward"), ("vmi", "console"), ("vmi", "vnc"), ("vmi", "vnc/screenshot"), ("vmi", "vsock"),
-    ("vmi", "usbredir"), ("vmi", "sev/fetchcertchain"), ("vmi", "sev/querylaunchmeasurement"),
+    ("vm", "expand-spec"),
+    ("vm", "objectgraph"),
+    ("vm", "portforward"),
+    ("vmi", "guestosinfo"),
+    ("vmi", "userlist"),
+    ("vmi", "filesystemlist"),
+    ("vmi", "objectgraph"),
+    ("vmi", "portforward"),
+    ("vmi", "console"),
+    ("vmi", "vnc"),
+    ("vmi", "vnc/screenshot"),
+    ("vmi", "vsock"),
+    ("vmi", "usbredir"),
+    ("vmi", "sev/fetchcertchain"),
+    ("vmi", "sev/querylaunchmeasurement"),
 )

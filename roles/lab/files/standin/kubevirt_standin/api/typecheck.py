@@ -7,7 +7,10 @@ from typing import Any
 from ..quantity import QuantityError, canonical
 from ..resources import Object
 
-GO_NAMES = {"VirtualMachine": "VirtualMachineInstanceTemplateSpec.spec.template.", "VirtualMachineInstance": "VirtualMachineInstance."}
+GO_NAMES = {
+    "VirtualMachine": "VirtualMachineInstanceTemplateSpec.spec.template.",
+    "VirtualMachineInstance": "VirtualMachineInstance.",
+}
 OPERATORS = ["DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn"]
 EFFECTS = ["NoExecute", "NoSchedule", "PreferNoSchedule"]
 
@@ -111,7 +114,12 @@ def _operators(value: Any, path: str, messages: list[str]) -> None:
             _operators(item, path, messages)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key == "operator" and path.endswith("matchExpressions") and "nodeAffinity" in path and item not in OPERATORS:
+            if (
+                key == "operator"
+                and path.endswith("matchExpressions")
+                and "nodeAffinity" in path
+                and item not in OPERATORS
+            ):
                 messages.append(f"{path}.operator in body should be one of [{' '.join(OPERATORS)}]")
             _operators(item, f"{path}.{key}", messages)
 

@@ -56,4 +56,3 @@ async def review_vmi_update(review: Review) -> Denied | None:
         text = "modification of the following reserved kubevirt.io/ labels on a VMI object is prohibited"
         return deny([{"reason": "FieldValueNotSupported", "message": text}])
     return None
-

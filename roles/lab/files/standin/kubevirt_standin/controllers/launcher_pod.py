@@ -40,7 +40,16 @@ def render(
         "readinessGates": [{"conditionType": "kubevirt.io/virtual-machine-unpaused"}],
         "nodeSelector": (spec.get("nodeSelector") or {}) | _machine_selector(spec),
     }
-    for field in ("affinity", "tolerations", "priorityClassName", "schedulerName", "topologySpreadConstraints", "dnsPolicy", "dnsConfig", "subdomain"):
+    for field in (
+        "affinity",
+        "tolerations",
+        "priorityClassName",
+        "schedulerName",
+        "topologySpreadConstraints",
+        "dnsPolicy",
+        "dnsConfig",
+        "subdomain",
+    ):
         if spec.get(field):
             pod_spec[field] = spec[field]
     if migration is not None:
@@ -221,7 +230,11 @@ def _init_containers(spec: Object, settings: Settings) -> list[Object]:
 
 def _copier(name: str, source: Object, mode: str) -> Object:
     target = f"{DISKS}/{name}"
-    paths = [source.get("path") or ""] if mode == "disk" else [source.get("kernelPath") or "", source.get("initrdPath") or ""]
+    paths = (
+        [source.get("path") or ""]
+        if mode == "disk"
+        else [source.get("kernelPath") or "", source.get("initrdPath") or ""]
+    )
     return {
         "name": f"{name}-init",
         "image": source.get("image", ""),
@@ -242,7 +255,9 @@ def _volumes(spec: Object) -> list[Object]:
         if "persistentVolumeClaim" in volume or "dataVolume" in volume:
             source = volume.get("persistentVolumeClaim") or {}
             claim = source.get("claimName") or (volume.get("dataVolume") or {}).get("name") or ""
-            volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": bool(source.get("readOnly"))}})
+            volumes.append(
+                {"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": bool(source.get("readOnly"))}}
+            )
         elif "configMap" in volume or "secret" in volume:
             kind = "configMap" if "configMap" in volume else "secret"
             source = dict(volume[kind])

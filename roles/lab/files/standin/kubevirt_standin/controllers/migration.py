@@ -98,9 +98,13 @@ class Migrations:
             return
         if pod is None:
             try:
-                await self.cluster.make(POD, launcher_pod.render(vmi, self.settings, migration, self.cluster.capacities(vmi)))
+                await self.cluster.make(
+                    POD, launcher_pod.render(vmi, self.settings, migration, self.cluster.capacities(vmi))
+                )
             except ApiError as error:
-                self.cluster.recorder.event(migration, "Warning", "FailedCreate", f"Error creating pod: {error.message}")
+                self.cluster.recorder.event(
+                    migration, "Warning", "FailedCreate", f"Error creating pod: {error.message}"
+                )
                 await self._enter(migration, "Failed")
                 return
         await self._enter(migration, "Scheduling")
@@ -117,7 +121,14 @@ class Migrations:
             await self._enter(migration, "Failed")
             return
         fresh = copy.deepcopy(vmi)
-        source = next((item for item in self.cluster.pods_of(vmi) if item["spec"].get("nodeName") == vmi["status"].get("nodeName")), None)
+        source = next(
+            (
+                item
+                for item in self.cluster.pods_of(vmi)
+                if item["spec"].get("nodeName") == vmi["status"].get("nodeName")
+            ),
+            None,
+        )
         fresh["metadata"].setdefault("labels", {})["kubevirt.io/migrationTargetNodeName"] = pod["spec"]["nodeName"]
         fresh["status"]["migrationState"] = {
             "migrationUid": migration["metadata"]["uid"],

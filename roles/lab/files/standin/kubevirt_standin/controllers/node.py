@@ -39,7 +39,9 @@ class Nodes:
         labels = node["metadata"].get("labels") or {}
         if labels.get("kubevirt.io/schedulable") != "false":
             await self.cluster.kube.patch(NODE, "", key, {"metadata": {"labels": {"kubevirt.io/schedulable": "false"}}})
-            self.cluster.recorder.event(node, "Warning", "NodeUnresponsive", f"virt-handler is not responsive on node {key}")
+            self.cluster.recorder.event(
+                node, "Warning", "NodeUnresponsive", f"virt-handler is not responsive on node {key}"
+            )
         await self._fail_orphans(key)
         return CHECK_EVERY
 

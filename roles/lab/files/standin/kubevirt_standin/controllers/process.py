@@ -11,7 +11,7 @@ from aiohttp import web
 from .. import metrics, pki
 from ..api.server import serve
 from ..kube import Kube
-from ..leader import Elector, Timing
+from ..leader import Elector, Timing, lead
 from .cluster import Cluster
 from .evacuation import Evacuations
 from .launcher_pod import Settings
@@ -25,7 +25,7 @@ PORT = 8443
 
 
 async def run(timing: Timing, image: str, use_emulation: bool) -> None:
-    """Run until the lease is lost."""
+    """Serve and lead in turn, for ever."""
     cluster = Cluster(Kube.in_cluster())
     settings = Settings(image=image, use_emulation=use_emulation)
     elector = Elector(cluster.kube, "kubevirt", "virt-controller", socket.gethostname(), timing)
@@ -37,13 +37,11 @@ async def run(timing: Timing, image: str, use_emulation: bool) -> None:
         Nodes(cluster).queue,
     ]
     await _serve(elector)
-    watching = [asyncio.create_task(informer.run()) for informer in cluster.informers()]
-    await cluster.synced()
-    await elector.acquire()
-    working = [asyncio.create_task(queue.run()) for queue in queues]
-    await elector.hold()
-    for task in (*working, *watching):
-        task.cancel()
+    async with asyncio.TaskGroup() as group:
+        for informer in cluster.informers():
+            group.create_task(informer.run())
+        await cluster.synced()
+        await lead(elector, queues)
 
 
 async def _serve(elector: Elector) -> None:

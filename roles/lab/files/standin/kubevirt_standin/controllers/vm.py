@@ -162,22 +162,50 @@ class VirtualMachines:
     async def _sync_existing(self, vm: Object, vmi: Object, strategy: str) -> tuple[Object, float | None]:
         if deleting(vmi):
             return vm, None
+        await self._update_live(vm, vmi)
         ended = final(vmi)
-        end = stop_requested(vm, vmi) or {
-            "Always": ended,
-            "Halted": True,
-            "Manual": ended and start_requested(vm),
-            "RerunOnFailure": ended,
-            "Once": False,
-        }[strategy]
+        end = (
+            stop_requested(vm, vmi)
+            or {
+                "Always": ended,
+                "Halted": True,
+                "Manual": ended and start_requested(vm),
+                "RerunOnFailure": ended,
+                "Once": False,
+            }[strategy]
+        )
         if not end:
             return vm, None
-        if strategy == "RerunOnFailure" and (vmi.get("status") or {}).get("phase") == "Failed" and not stop_requested(vm, vmi):
+        if (
+            strategy == "RerunOnFailure"
+            and (vmi.get("status") or {}).get("phase") == "Failed"
+            and not stop_requested(vm, vmi)
+        ):
             status = copy.deepcopy(vm.get("status") or {})
             status["stateChangeRequests"] = [{"action": "Stop", "uid": vmi["metadata"]["uid"]}, {"action": "Start"}]
             vm = await self.cluster.write_status(VM, vm, status)
         await self._stop(vm, vmi)
         return vm, None
+
+    async def _update_live(self, vm: Object, vmi: Object) -> None:
+        """Take placement and link states of the template over into the VMI."""
+        if final(vmi):
+            return
+        fresh = copy.deepcopy(vmi)
+        template, spec = vm["spec"]["template"]["spec"], fresh["spec"]
+        for field in vm_revision.LIVE_TEMPLATE_FIELDS:
+            if template.get(field) is None:
+                spec.pop(field, None)
+            else:
+                spec[field] = template[field]
+        states = {item["name"]: item.get("state") for item in vm_revision.interfaces_of(template)}
+        for item in vm_revision.interfaces_of(spec):
+            if states.get(item["name"]) is None:
+                item.pop("state", None)
+            else:
+                item["state"] = states[item["name"]]
+        if fresh != vmi:
+            await self.cluster.write(VMI, fresh)
 
     async def _stop(self, vm: Object, vmi: Object) -> None:
         await self.cluster.remove(VMI, vmi)
@@ -236,7 +264,7 @@ class VirtualMachines:
         )
 
     async def _write_status(self, vm: Object, vmi: Object | None, failure: SpecFailure | None) -> None:
-        changed = await vm_revision.needs_restart(self.cluster, vm, vmi) if vmi is not None else False
+        changed = await vm_revision.needs_restart(self.cluster, vm, vmi) if vmi is not None else ""
         facts = vm_status.Facts(
             vm=vm,
             vmi=vmi,

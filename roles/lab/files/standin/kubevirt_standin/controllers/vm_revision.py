@@ -52,12 +52,34 @@ async def _started_with(cluster: Cluster, vm: Object, vmi: Object) -> Object | N
     return _cache[name]
 
 
-async def needs_restart(cluster: Cluster, vm: Object, vmi: Object) -> bool:
-    """Whether the template differs from what the VMI was started with in a field that does not go live."""
+async def needs_restart(cluster: Cluster, vm: Object, vmi: Object) -> str:
+    """Why the running VMI lacks something of the template that does not go live; empty when it lacks nothing."""
     if vmi["metadata"].get("deletionTimestamp") and not _marked(vm):
-        return False
+        return ""
     began = await _started_with(cluster, vm, vmi)
-    return began is not None and _fixed(began) != _fixed(vm["spec"])
+    return difference(began, vm["spec"]) if began is not None else ""
+
+
+def difference(began: Object, spec: Object) -> str:
+    """The words of the RestartRequired condition for what changed since the start."""
+    before, after = _fixed(began), _fixed(spec)
+    if before == after:
+        return ""
+    if _without(before, "sockets") == _without(after, "sockets"):
+        return "CPU sockets updated in template spec to a value higher than what's available"
+    if _without(before, "memory") == _without(after, "memory"):
+        return "memory updated in template spec. Memory-hotplug is not available for this VM configuration"
+    return "a non-live-updatable field was changed in the template spec"
+
+
+def _without(fixed: Object, part: str) -> Object:
+    rest = copy.deepcopy(fixed)
+    domain = rest["template"].get("domain") or {}
+    if part == "memory":
+        domain.pop("memory", None)
+    else:
+        (domain.get("cpu") or {}).pop("sockets", None)
+    return rest
 
 
 def _marked(vm: Object) -> bool:
@@ -65,12 +87,17 @@ def _marked(vm: Object) -> bool:
     return any(item["type"] == "RestartRequired" for item in conditions)
 
 
+def interfaces_of(spec: Object) -> list[Object]:
+    """The interfaces of a VMI's spec."""
+    return list(((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or [])
+
+
 def _fixed(spec: Object) -> Object:
     """The part of a VM's spec that a running guest cannot take over."""
     template = copy.deepcopy(spec["template"]["spec"])
     for field in LIVE_TEMPLATE_FIELDS:
         template.pop(field, None)
-    for interface in ((template.get("domain") or {}).get("devices") or {}).get("interfaces") or []:
+    for interface in interfaces_of(template):
         interface.pop("state", None)
     return {
         "template": template,

@@ -21,7 +21,7 @@ class Facts:
     vmi: Object | None
     strategy: str
     failure: tuple[str, str] | None
-    restart_required: bool
+    restart_required: str
     missing_pvc: str | None
 
 
@@ -120,7 +120,7 @@ def _conditions(status: Object, facts: Facts) -> None:
     else:
         drop(status, "Failure")
     if facts.restart_required:
-        put(status, "RestartRequired", "True", "RestartRequired", "a non-live-updatable field was changed in the template spec")
+        put(status, "RestartRequired", "True", message=facts.restart_required)
     else:
         drop(status, "RestartRequired")
 

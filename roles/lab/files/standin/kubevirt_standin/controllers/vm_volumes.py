@@ -33,8 +33,7 @@ class VolumeTemplates:
         meta = {
             "name": name,
             "namespace": namespace,
-            "labels": (template["metadata"].get("labels") or {})
-            | {"kubevirt.io/created-by": vm["metadata"]["uid"]},
+            "labels": (template["metadata"].get("labels") or {}) | {"kubevirt.io/created-by": vm["metadata"]["uid"]},
             "annotations": template["metadata"].get("annotations") or {},
             "ownerReferences": [owner_reference(vm)],
         }

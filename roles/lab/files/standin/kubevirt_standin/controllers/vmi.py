@@ -93,14 +93,16 @@ class Instances:
 
     async def _create_pod(self, vmi: Object, sync: SyncState) -> list[Object]:
         namespace = vmi["metadata"]["namespace"]
-        for volume, claim in claims_of(vmi["spec"]):
+        for _volume, claim in claims_of(vmi["spec"]):
             if self.cluster.pvcs.get(f"{namespace}/{claim}") is None:
                 sync.reason = "FailedPvcNotFound"
                 sync.message = f"PVC {namespace}/{claim} does not exist, waiting for it to appear"
                 self.cluster.recorder.event(vmi, "Normal", sync.reason, sync.message)
                 return []
         try:
-            pod = await self.cluster.make(POD, launcher_pod.render(vmi, self.settings, capacities=self.cluster.capacities(vmi)))
+            pod = await self.cluster.make(
+                POD, launcher_pod.render(vmi, self.settings, capacities=self.cluster.capacities(vmi))
+            )
         except ApiError as error:
             sync.reason = "FailedCreate"
             sync.message = f"failed to create virtual machine pod: {error.message}"
@@ -117,7 +119,9 @@ class Instances:
         meta["annotations"] = (meta.get("annotations") or {}) | OBSERVED
         current = self._current_pod(vmi, pods)
         status["activePods"] = {
-            pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods if not (deleting(vmi) and pod_done(pod))
+            pod["metadata"]["uid"]: pod["spec"].get("nodeName", "")
+            for pod in pods
+            if not (deleting(vmi) and pod_done(pod))
         }
         if not status["activePods"]:
             del status["activePods"]
@@ -131,7 +135,9 @@ class Instances:
         """The pod that runs the guest: the one on the VMI's node, the newest before it has one."""
         node = (vmi.get("status") or {}).get("nodeName")
         on_node = [pod for pod in pods if pod["spec"].get("nodeName") == node] if node else pods
-        ordinary = [pod for pod in on_node if node or "kubevirt.io/migrationJobUID" not in (pod["metadata"].get("labels") or {})]
+        ordinary = [
+            pod for pod in on_node if node or "kubevirt.io/migrationJobUID" not in (pod["metadata"].get("labels") or {})
+        ]
         return ordinary[-1] if ordinary else None
 
     def _phase(self, vmi: Object, pod: Object | None, pods: list[Object]) -> None:
@@ -156,7 +162,7 @@ class Instances:
     @staticmethod
     def _moving(vmi: Object, pods: list[Object]) -> bool:
         """Whether the guest is on its way into another pod that lives."""
-        state = (vmi["status"].get("migrationState") or {})
+        state = vmi["status"].get("migrationState") or {}
         begun = state.get("startTimestamp") and not state.get("failed")
         target = next((pod for pod in pods if pod["metadata"]["name"] == state.get("targetPod")), None)
         return bool(begun and target is not None and not pod_done(target) and not deleting(target))
@@ -187,7 +193,14 @@ class Instances:
         status, now = vmi["status"], phase(vmi)
         if pod is None:
             if deleting(vmi) or final(vmi) or sync.reason or now in ("Scheduled", "Running"):
-                put(status, "Ready", "False", "PodNotExists", "virt-launcher pod has not yet been scheduled", probed=True)
+                put(
+                    status,
+                    "Ready",
+                    "False",
+                    "PodNotExists",
+                    "virt-launcher pod has not yet been scheduled",
+                    probed=True,
+                )
         elif deleting(pod) or (final(vmi) and pod_done(pod)):
             put(status, "Ready", "False", "PodTerminating", "virt-launcher pod is terminating", probed=True)
         elif now != "Running":
@@ -245,11 +258,12 @@ class Instances:
         if (known is None and value == "False") or (known is not None and known["status"] == value):
             return
         status: Object = {"conditions": copy.deepcopy((pod.get("status") or {}).get("conditions") or [])}
-        put(status, UNPAUSED_GATE, value, "Paused" if has(vmi, "Paused") else "NotPaused", "the virtual machine's state")
+        put(
+            status, UNPAUSED_GATE, value, "Paused" if has(vmi, "Paused") else "NotPaused", "the virtual machine's state"
+        )
         gate = next(item for item in status["conditions"] if item["type"] == UNPAUSED_GATE)
         body = {"status": {"conditions": [gate]}}
         meta = pod["metadata"]
         strategic = "application/strategic-merge-patch+json"
         answer = await self.cluster.kube.patch(POD, meta["namespace"], meta["name"], body, "status", strategic)
         self.cluster.seen(POD, answer)
-

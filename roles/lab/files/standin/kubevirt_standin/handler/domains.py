@@ -179,7 +179,9 @@ class Domains:
     @staticmethod
     def _running(vmi: Object, guest: Guest) -> None:
         status = vmi["status"]
-        moving = (status.get("migrationState") or {}).get("startTimestamp") and not status["migrationState"].get("completed")
+        moving = (status.get("migrationState") or {}).get("startTimestamp") and not status["migrationState"].get(
+            "completed"
+        )
         if guest.state == "paused" and not moving:
             put(status, "Paused", "True", "PausedByUser", "VMI was paused by user", probed=True)
         elif guest.state == "running":
@@ -305,4 +307,6 @@ class Domains:
         elif guest.migration == "failed":
             moving |= {"failed": True, "completed": True, "endTimestamp": now(), "failureReason": guest.migration_error}
             await self.cluster.write(VMI, wanted)
-            self.cluster.recorder.event(vmi, "Warning", "Migrated", f"VirtualMachineInstance migration failed: {guest.migration_error}")
+            self.cluster.recorder.event(
+                vmi, "Warning", "Migrated", f"VirtualMachineInstance migration failed: {guest.migration_error}"
+            )

@@ -30,17 +30,30 @@ def build(vmi: Object, machine: Machine) -> list[str]:
     firmware = domain.get("firmware") or {}
     command = [
         "qemu-system-x86_64",
-        "-name", f"{meta['namespace']}_{meta['name']}",
-        "-machine", f"q35,accel={machine.accelerator},usb=off",
-        "-cpu", _cpu(domain, machine.accelerator),
-        "-smp", str(max(1, vcpus(spec))),
-        "-m", f"{max(1, guest_memory(spec) >> 20)}M",
-        "-nodefaults", "-no-user-config", "-display", "none",
-        "-chardev", f"file,id=console,path={RUN}/console.log,append=on",
-        "-serial", "chardev:console",
-        "-qmp", f"unix:{RUN}/qmp.sock,server=on,wait=off",
-        "-device", "virtio-rng-pci",
-        "-device", "virtio-balloon-pci",
+        "-name",
+        f"{meta['namespace']}_{meta['name']}",
+        "-machine",
+        f"q35,accel={machine.accelerator},usb=off",
+        "-cpu",
+        _cpu(domain, machine.accelerator),
+        "-smp",
+        str(max(1, vcpus(spec))),
+        "-m",
+        f"{max(1, guest_memory(spec) >> 20)}M",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-chardev",
+        f"file,id=console,path={RUN}/console.log,append=on",
+        "-serial",
+        "chardev:console",
+        "-qmp",
+        f"unix:{RUN}/qmp.sock,server=on,wait=off",
+        "-device",
+        "virtio-rng-pci",
+        "-device",
+        "virtio-balloon-pci",
     ]
     if firmware.get("uuid"):
         command += ["-uuid", firmware["uuid"]]
@@ -128,7 +141,15 @@ def _networks(spec: Object) -> list[str]:
         forwards = [_forward(port) for port in item.get("ports") or []] or [
             f"hostfwd=tcp::{port}-10.0.2.2:{port}" for port in DEFAULT_PORTS
         ]
-        options = ["user", f"id=n{index}", "net=10.0.2.0/24", "host=10.0.2.1", "dhcpstart=10.0.2.2", "dns=10.0.2.3", *forwards]
+        options = [
+            "user",
+            f"id=n{index}",
+            "net=10.0.2.0/24",
+            "host=10.0.2.1",
+            "dhcpstart=10.0.2.2",
+            "dns=10.0.2.3",
+            *forwards,
+        ]
         model = {"virtio": "virtio-net-pci"}.get(item.get("model") or "virtio", str(item.get("model")))
         device = f"{model},netdev=n{index},romfile="
         if item.get("macAddress"):

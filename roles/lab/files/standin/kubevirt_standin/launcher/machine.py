@@ -66,7 +66,10 @@ class Qemu:
     async def _try_start(self, paused: bool) -> str:
         """Start once: empty, or why not."""
         try:
-            disks = {volume["name"]: prepare(volume, self._capacities, self._vmi["metadata"]["name"]) for volume in self._vmi["spec"].get("volumes") or []}
+            disks = {
+                volume["name"]: prepare(volume, self._capacities, self._vmi["metadata"]["name"])
+                for volume in self._vmi["spec"].get("volumes") or []
+            }
         except VolumeProblem as problem:
             return str(problem)
         RUN.mkdir(parents=True, exist_ok=True)
@@ -74,7 +77,9 @@ class Qemu:
         command = build(self._vmi, Machine(self._accelerator, disks, self._incoming_port, paused))
         errors = RUN / "qemu.err"
         with open(errors, "wb") as stream:
-            process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=stream, stderr=stream)
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=stream, stderr=stream
+            )
         qmp = Qmp(self._event)
         connecting = asyncio.create_task(qmp.connect(RUN / "qmp.sock"))
         ending = asyncio.create_task(process.wait())

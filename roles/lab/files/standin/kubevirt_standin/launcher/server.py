@@ -73,7 +73,9 @@ class LauncherServer:
         if state in ("running", "paused", "incoming"):
             with contextlib.suppress(CommandError):
                 await self._qemu.command("shutdown", {})
-            await asyncio.sleep(0 if state == "incoming" else grace_period(self._vmi["spec"]) + (15 if state == "paused" else 1))
+            await asyncio.sleep(
+                0 if state == "incoming" else grace_period(self._vmi["spec"]) + (15 if state == "paused" else 1)
+            )
             with contextlib.suppress(CommandError):
                 await self._qemu.command("kill", {})
 

@@ -44,7 +44,9 @@ def prepare(volume: Object, capacities: dict[str, int], name: str) -> DiskFile:
         return _cloud_init(volume, name)
     if "configMap" in volume or "secret" in volume:
         folder = VOLUMES / label
-        return _iso(label, [str(path) for path in sorted(folder.iterdir()) if not path.name.startswith("..")], "cfgdata")
+        return _iso(
+            label, [str(path) for path in sorted(folder.iterdir()) if not path.name.startswith("..")], "cfgdata"
+        )
     kind = next((key for key in volume if key != "name"), "nothing")
     raise VolumeProblem(f"volume {label}: the KubeVirt stand-in does not serve volumes of type {kind}")
 
@@ -113,7 +115,11 @@ def _cloud_init(volume: Object, name: str) -> DiskFile:
         files["network-config" if no_cloud else "network_data.json"] = network
     for file, text in files.items():
         (inner / file).write_text(text)
-    return _iso(label, [str(folder)] if not no_cloud else [str(inner / file) for file in files], "cidata" if no_cloud else "config-2")
+    return _iso(
+        label,
+        [str(folder)] if not no_cloud else [str(inner / file) for file in files],
+        "cidata" if no_cloud else "config-2",
+    )
 
 
 def _iso(label: str, sources: list[str], volume_id: str) -> DiskFile:

@@ -12,7 +12,10 @@ from .workloads import NAMESPACE, SECRETS
 
 AUTHORITY = "kubevirt-ca"
 OPERATOR = "kubevirt-operator-certs"
-NAMES = tuple(f"{service}.kubevirt.svc" for service in ("virt-api", "virt-handler", "virt-controller", "kubevirt-operator-webhook"))
+NAMES = tuple(
+    f"{service}.kubevirt.svc"
+    for service in ("virt-api", "virt-handler", "virt-controller", "kubevirt-operator-webhook")
+)
 
 
 async def _keep(kube: Kube, name: str, pair: pki.Pair, authority: bytes) -> pki.Pair:
@@ -45,7 +48,11 @@ async def ensure(kube: Kube) -> tuple[pki.Pair, pki.Pair, str]:
     own = pki.Pair(b"", b"")
     for name in (*SECRETS.values(), OPERATOR):
         known = await kube.find(SECRET, NAMESPACE, name)
-        pair = read(known) if known else await _keep(kube, name, pki.issue(authority, name, NAMES, "kubevirt.io:system"), authority.certificate)
+        pair = (
+            read(known)
+            if known
+            else await _keep(kube, name, pki.issue(authority, name, NAMES, "kubevirt.io:system"), authority.certificate)
+        )
         if name == OPERATOR:
             own = pair
     return authority, own, hashlib.sha256(authority.certificate).hexdigest()[:16]

@@ -44,10 +44,29 @@ def operator_documents(image: str) -> list[Object]:
         },
     }
     return [
-        _full(NAMESPACE, {"metadata": {"name": NAME, "labels": {"kubevirt.io": "", "pod-security.kubernetes.io/enforce": "privileged"}}}),
+        _full(
+            NAMESPACE,
+            {
+                "metadata": {
+                    "name": NAME,
+                    "labels": {"kubevirt.io": "", "pod-security.kubernetes.io/enforce": "privileged"},
+                }
+            },
+        ),
         _full(CRD, kubevirt_crd()),
-        _full(PRIORITY_CLASS, {"metadata": {"name": "kubevirt-cluster-critical"}, "value": 1_000_000_000, "globalDefault": False, "description": "This priority class should be used for core kubevirt components only."}),
-        _full(SERVICE_ACCOUNT, {"metadata": {"name": "kubevirt-operator", "namespace": NAME, "labels": {"kubevirt.io": ""}}}),
+        _full(
+            PRIORITY_CLASS,
+            {
+                "metadata": {"name": "kubevirt-cluster-critical"},
+                "value": 1_000_000_000,
+                "globalDefault": False,
+                "description": "This priority class should be used for core kubevirt components only.",
+            },
+        ),
+        _full(
+            SERVICE_ACCOUNT,
+            {"metadata": {"name": "kubevirt-operator", "namespace": NAME, "labels": {"kubevirt.io": ""}}},
+        ),
         _full(
             CLUSTER_ROLE_BINDING,
             {
@@ -84,5 +103,3 @@ def main(folder: str, image: str) -> None:
     Path(folder, "kubevirt-operator.yaml").write_text(text)
     text = yaml.dump(custom_resource(), Dumper=_Plain, sort_keys=True, explicit_start=True)
     Path(folder, "kubevirt-cr.yaml").write_text(text)
-
-

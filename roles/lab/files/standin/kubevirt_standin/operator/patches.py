@@ -19,7 +19,9 @@ def apply_all(obj: Object, kind: str, patches: list[Object]) -> Object:
     result = copy.deepcopy(obj)
     name = obj["metadata"]["name"]
     for patch in patches:
-        if patch.get("resourceType", "").lower() == kind.lower() and fnmatch.fnmatch(name, patch.get("resourceName", "")):
+        if patch.get("resourceType", "").lower() == kind.lower() and fnmatch.fnmatch(
+            name, patch.get("resourceName", "")
+        ):
             try:
                 result = _apply(result, str(patch.get("type", "strategic")).lower(), json.loads(patch["patch"]))
             except (KeyError, IndexError, ValueError, TypeError) as error:

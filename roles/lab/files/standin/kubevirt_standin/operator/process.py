@@ -17,7 +17,7 @@ from ..api.server import serve
 from ..informer import Informer
 from ..install import install_api_services, install_definitions, install_webhooks
 from ..kube import Kube, retry_forever
-from ..leader import Elector, Timing
+from ..leader import Elector, Timing, lead
 from ..recorder import now
 from ..resources import (
     API_SERVICE,
@@ -150,11 +150,19 @@ class Operator:
         for name in ("virt-api", "virt-controller"):
             item = self._deployments.get(f"{workloads.NAMESPACE}/{name}")
             status = (item or {}).get("status") or {}
-            if item is None or status.get("observedGeneration") != item["metadata"]["generation"] or not status.get("availableReplicas"):
+            if (
+                item is None
+                or status.get("observedGeneration") != item["metadata"]["generation"]
+                or not status.get("availableReplicas")
+            ):
                 return False
         item = self._daemon_sets.get(f"{workloads.NAMESPACE}/virt-handler")
         status = (item or {}).get("status") or {}
-        return bool(item is not None and status.get("observedGeneration") == item["metadata"]["generation"] and status.get("numberReady"))
+        return bool(
+            item is not None
+            and status.get("observedGeneration") == item["metadata"]["generation"]
+            and status.get("numberReady")
+        )
 
     async def _status(self, kubevirt: Object, phase: str, ready: bool, problem: str, generation: int) -> Object:
         status = copy.deepcopy(kubevirt.get("status") or {})
@@ -166,7 +174,11 @@ class Operator:
             "defaultArchitecture": "amd64",
         }
         if ready:
-            status |= {"observedKubeVirtVersion": VERSION, "observedKubeVirtRegistry": self._registry, "observedGeneration": generation}
+            status |= {
+                "observedKubeVirtVersion": VERSION,
+                "observedKubeVirtRegistry": self._registry,
+                "observedGeneration": generation,
+            }
         _conditions(status, ready, bool(generation), problem)
         if status == (kubevirt.get("status") or {}):
             return kubevirt
@@ -195,7 +207,11 @@ class Operator:
 
 
 def _conditions(status: Object, ready: bool, created: bool, problem: str) -> None:
-    reason, message = ("AllComponentsReady", "All components are ready.") if ready else ("DeploymentInProgress", "Deploying version " + VERSION)
+    reason, message = (
+        ("AllComponentsReady", "All components are ready.")
+        if ready
+        else ("DeploymentInProgress", "Deploying version " + VERSION)
+    )
     degraded = "False"
     if problem:
         reason, message, degraded = "DeploymentFailed", problem, "True"
@@ -211,7 +227,14 @@ def _conditions(status: Object, ready: bool, created: bool, problem: str) -> Non
         old = known.get(kind)
         if old is None or (old["status"], old["reason"], old["message"]) != (value, why, text):
             moved = now() if old is None or old["status"] != value else old.get("lastTransitionTime")
-            known[kind] = {"type": kind, "status": value, "reason": why, "message": text, "lastProbeTime": now(), "lastTransitionTime": moved}
+            known[kind] = {
+                "type": kind,
+                "status": value,
+                "reason": why,
+                "message": text,
+                "lastProbeTime": now(),
+                "lastTransitionTime": moved,
+            }
     status["conditions"] = list(known.values())
 
 
@@ -241,18 +264,15 @@ async def _serve(kube: Kube, pair: pki.Pair, elector: Elector) -> None:
 
 
 async def run(timing: Timing) -> None:
-    """Run until the lease is lost."""
+    """Serve and lead in turn, for ever."""
     kube = Kube.in_cluster()
     elector = Elector(kube, workloads.NAMESPACE, "virt-operator", socket.gethostname(), timing)
     _, own, _ = await retry_forever("certificates", lambda: certificates.ensure(kube))
     await _serve(kube, own, elector)
     operator = Operator(kube, os.environ["VIRT_OPERATOR_IMAGE"])
-    watching = [asyncio.create_task(informer.run()) for informer in operator.informers()]
-    await asyncio.gather(*(informer.synced.wait() for informer in operator.informers()))
-    await elector.acquire()
-    working = asyncio.create_task(operator.queue.run())
-    await elector.hold()
-    for task in (working, *watching):
-        task.cancel()
-
-
+    async with asyncio.TaskGroup() as group:
+        for informer in operator.informers():
+            group.create_task(informer.run())
+        for informer in operator.informers():
+            await informer.synced.wait()
+        await lead(elector, [operator.queue])

@@ -7,8 +7,15 @@ from .workloads import ACCOUNTS, NAMESPACE
 
 GROUP = "rbac.authorization.k8s.io"
 KV_GROUPS = [
-    "kubevirt.io", "instancetype.kubevirt.io", "snapshot.kubevirt.io", "clone.kubevirt.io", "export.kubevirt.io",
-    "pool.kubevirt.io", "migrations.kubevirt.io", "backup.kubevirt.io", "cdi.kubevirt.io",
+    "kubevirt.io",
+    "instancetype.kubevirt.io",
+    "snapshot.kubevirt.io",
+    "clone.kubevirt.io",
+    "export.kubevirt.io",
+    "pool.kubevirt.io",
+    "migrations.kubevirt.io",
+    "backup.kubevirt.io",
+    "cdi.kubevirt.io",
 ]
 READ = ["get", "list", "watch"]
 
@@ -23,7 +30,9 @@ def component_role() -> Object:
         "metadata": {"name": "kubevirt-components", "labels": {"kubevirt.io": ""}},
         "rules": [
             _rule(KV_GROUPS, ["*"], ["*"]),
-            _rule([""], ["pods", "pods/status", "pods/finalizers", "events", "persistentvolumeclaims", "services"], ["*"]),
+            _rule(
+                [""], ["pods", "pods/status", "pods/finalizers", "events", "persistentvolumeclaims", "services"], ["*"]
+            ),
             _rule([""], ["nodes", "configmaps", "secrets", "namespaces", "persistentvolumes"], READ),
             _rule([""], ["nodes"], ["patch"]),
             _rule(["apps"], ["controllerrevisions"], ["*"]),
@@ -35,7 +44,10 @@ def component_role() -> Object:
 
 
 def accounts() -> list[Object]:
-    return [{"metadata": {"name": name, "namespace": NAMESPACE, "labels": {"kubevirt.io": ""}}} for name in ACCOUNTS.values()]
+    return [
+        {"metadata": {"name": name, "namespace": NAMESPACE, "labels": {"kubevirt.io": ""}}}
+        for name in ACCOUNTS.values()
+    ]
 
 
 def bindings() -> list[Object]:
@@ -64,18 +76,33 @@ def user_roles() -> list[Object]:
         _rule(KV_GROUPS, ["*"], ["get", "list", "watch", "create", "update", "patch", "delete"]),
     ]
     look = [
-        _rule([sub], ["virtualmachines/expand-spec", "virtualmachineinstances/guestosinfo", "virtualmachineinstances/userlist", "virtualmachineinstances/filesystemlist"], ["get"]),
+        _rule(
+            [sub],
+            [
+                "virtualmachines/expand-spec",
+                "virtualmachineinstances/guestosinfo",
+                "virtualmachineinstances/userlist",
+                "virtualmachineinstances/filesystemlist",
+            ],
+            ["get"],
+        ),
         _rule(KV_GROUPS, ["*"], READ),
     ]
     roles = [
         {
-            "metadata": {"name": f"kubevirt.io:{name}", "labels": {"kubevirt.io": "", f"rbac.authorization.k8s.io/aggregate-to-{name}": "true"}},
+            "metadata": {
+                "name": f"kubevirt.io:{name}",
+                "labels": {"kubevirt.io": "", f"rbac.authorization.k8s.io/aggregate-to-{name}": "true"},
+            },
             "rules": rules,
         }
         for name, rules in (("admin", act), ("edit", act), ("view", look))
     ]
     default = {
         "metadata": {"name": "kubevirt.io:default", "labels": {"kubevirt.io": ""}},
-        "rules": [_rule([sub], ["version", "guestfs", "healthz"], READ), _rule(["kubevirt.io"], ["kubevirts"], ["get", "list"])],
+        "rules": [
+            _rule([sub], ["version", "guestfs", "healthz"], READ),
+            _rule(["kubevirt.io"], ["kubevirts"], ["get", "list"]),
+        ],
     }
     return [*roles, default]

@@ -16,7 +16,11 @@ SECRETS = {
     "virt-controller": "kubevirt-controller-certs",
     "virt-handler": "kubevirt-virt-handler-certs",
 }
-ACCOUNTS = {"virt-api": "kubevirt-apiserver", "virt-controller": "kubevirt-controller", "virt-handler": "kubevirt-handler"}
+ACCOUNTS = {
+    "virt-api": "kubevirt-apiserver",
+    "virt-controller": "kubevirt-controller",
+    "virt-handler": "kubevirt-handler",
+}
 SOON_GONE = [
     {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
     for name in ("not-ready", "unreachable")
@@ -61,7 +65,9 @@ def _spread(name: str) -> Object:
     term = {"labelSelector": labels, "topologyKey": SPREAD}
     return {
         "affinity": {
-            "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}
+            "podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+            }
         },
         "topologySpreadConstraints": [
             {
@@ -174,11 +180,18 @@ def handler(wanted: Wanted) -> Object:
     container["env"] = [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
     container["securityContext"] = {"runAsUser": 0}
     container["volumeMounts"].append({"name": "control", "mountPath": "/var/run/kubevirt-standin"})
-    pod["volumes"].append({"name": "control", "hostPath": {"path": "/var/run/kubevirt-standin", "type": "DirectoryOrCreate"}})
+    pod["volumes"].append(
+        {"name": "control", "hostPath": {"path": "/var/run/kubevirt-standin", "type": "DirectoryOrCreate"}}
+    )
     pod["tolerations"] = CONTROL_PLANE
     # The real one brings the launcher's image to its node this way, and patches of the CR name the container.
     pod["initContainers"] = [
-        {"name": "virt-launcher", "image": wanted.image("virt-launcher"), "imagePullPolicy": wanted.pull_policy, "command": ["/bin/true"]}
+        {
+            "name": "virt-launcher",
+            "image": wanted.image("virt-launcher"),
+            "imagePullPolicy": wanted.pull_policy,
+            "command": ["/bin/true"],
+        }
     ]
     return {
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": _labels(name)},

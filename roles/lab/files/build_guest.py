@@ -25,7 +25,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from oci_image import Image, layer_of_files, write
+
+SOURCES = Path(__file__).resolve().parent / "guest"
 REFERENCE = "quay.io/virtops/counter-guest:1"
 ARCHIVE = "counter-guest.tar"
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
@@ -108,75 +110,22 @@ def initramfs(files: dict[str, tuple[int, bytes]]) -> bytes:
 
 
 def boot_files(kernel_package: Path, busybox_package: Path) -> dict[str, bytes]:
-    """`boot/vmlinuz` and `boot/initrd` made of the two packages and the scripts beside this file."""
+    """`boot/vmlinuz` and `boot/initrd` made of the two packages and the scripts in guest/."""
     kernel = members(kernel_package)
     images = [path for path in kernel if path.startswith("boot/vmlinuz-")]
     if len(images) != 1:
         raise BuildError(f"{kernel_package} holds {len(images)} kernels, not one")
     modules = {Path(path).stem.replace("-", "_"): content for path, content in kernel.items() if path.endswith(".ko")}
     order = module_order(MODULES, modules)
-    files = {target: (0o755, (HERE / source).read_bytes()) for source, target in SCRIPTS.items()}
+    files = {target: (0o755, (SOURCES / source).read_bytes()) for source, target in SCRIPTS.items()}
     files["bin/busybox"] = (0o755, members(busybox_package)["bin/busybox"])
     files["modules/order"] = (0o644, "".join(f"{name}.ko\n" for name in order).encode())
     files.update({f"modules/{name}.ko": (0o644, modules[name]) for name in order})
     return {"boot/vmlinuz": kernel[images[0]], "boot/initrd": initramfs(files)}
 
 
-def _tar(entries: dict[str, bytes | None]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path, content in entries.items():
-            entry = tarfile.TarInfo(path)
-            entry.mode = 0o755 if content is None else 0o644
-            entry.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
-            entry.size = len(content or b"")
-            archive.addfile(entry, io.BytesIO(content or b""))
-    return out.getvalue()
-
-
-def oci_archive(files: dict[str, bytes], reference: str) -> tuple[bytes, str]:
-    """An OCI image archive of one layer with `files`, and the digest of its manifest."""
-    folders: dict[str, bytes | None] = {str(parent): None for path in files for parent in Path(path).parents}
-    folders.pop(".", None)
-    layer = _tar({**folders, **files})
-    packed = gzip.compress(layer, compresslevel=6, mtime=0)
-    config = _json(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"User": str(QEMU_UID)},
-            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
-            "history": [{"created_by": "build_guest.py"}],
-        }
-    )
-    manifest = _json(
-        {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": _descriptor("application/vnd.oci.image.config.v1+json", config),
-            "layers": [_descriptor("application/vnd.oci.image.layer.v1.tar+gzip", packed)],
-        }
-    )
-    entry = {
-        **_descriptor("application/vnd.oci.image.manifest.v1+json", manifest),
-        "annotations": {"org.opencontainers.image.ref.name": reference, "io.containerd.image.name": reference},
-    }
-    index = _json({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]})
-    blobs = {f"blobs/sha256/{_digest(blob)[7:]}": blob for blob in (config, packed, manifest)}
-    layout = {"oci-layout": _json({"imageLayoutVersion": "1.0.0"}), "index.json": index}
-    return _tar({"blobs": None, "blobs/sha256": None, **blobs, **layout}), _digest(manifest)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
 def _digest(blob: bytes) -> str:
     return "sha256:" + hashlib.sha256(blob).hexdigest()
-
-
-def _descriptor(media_type: str, blob: bytes) -> dict[str, object]:
-    return {"mediaType": media_type, "digest": _digest(blob), "size": len(blob)}
 
 
 def fetch_packages(root: Path, target: Path) -> tuple[Path, Path]:
@@ -216,7 +165,7 @@ def build(root: Path, output: Path) -> dict[str, object]:
     folder = output / "packages"
     folder.mkdir(parents=True, exist_ok=True)
     packages = fetch_packages(root, folder)
-    sources = [Path(__file__), *(HERE / name for name in SCRIPTS)]
+    sources = [Path(__file__), *(SOURCES / name for name in SCRIPTS)]
     made_of = {path.name: _digest(path.read_bytes()) for path in (*packages, *sources)}
     stamp, archive = output / "build.json", output / ARCHIVE
     if stamp.exists() and archive.exists():
@@ -224,12 +173,13 @@ def build(root: Path, output: Path) -> dict[str, object]:
         if last["made_of"] == made_of:
             return {**last, "changed": False}
     boot = boot_files(*packages)
-    blob, digest = oci_archive(boot, REFERENCE)
     for path, content in boot.items():
         _replace(output / Path(path).name, content)
-    _replace(archive, blob)
+    layer = layer_of_files(output / "layer", {path: (0o644, content) for path, content in boot.items()})
+    digest = write(archive, Image(REFERENCE, (layer,), {"User": str(QEMU_UID)}))
+    layer.path.unlink()
     result = {"changed": True, "reference": REFERENCE, "file": str(archive), "digest": digest, "made_of": made_of}
-    _replace(stamp, _json(result))
+    _replace(stamp, json.dumps(result, sort_keys=True).encode())
     return result
 
 
