@@ -9,6 +9,7 @@ VENV := $(CACHE)/venv
 BIN := $(VENV)/bin
 COLLECTION := $(CACHE)/ansible_collections/virtops/kubevirt_ha
 INVENTORY := $(CACHE)/lab/inventory.yml
+PROGRESS := $(CACHE)/lab/run/progress.log
 
 export ANSIBLE_CONFIG := $(CURDIR)/playbooks/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)
@@ -44,7 +45,8 @@ collection: ## Copies the collection to where Ansible finds it
 
 .PHONY: lab
 lab: venv collection ## Boots the lab: nodes, BMCs, registry; KUBEVIRT_ARCHIVE=/path gives a KubeVirt other than the stand-in
-	$(BIN)/ansible-playbook playbooks/lab.yml $(if $(KUBEVIRT_ARCHIVE),-e lab_kubevirt_archive=$(abspath $(KUBEVIRT_ARCHIVE)))
+	@install -d $(CACHE)/lab && install -d -m 700 $(dir $(PROGRESS)) && : >$(PROGRESS) && { tail -n 0 -F $(PROGRESS) 2>/dev/null & } && trap "kill $$!" EXIT && set -x \
+	&& ansible-playbook playbooks/lab.yml $(if $(KUBEVIRT_ARCHIVE),-e lab_kubevirt_archive=$(abspath $(KUBEVIRT_ARCHIVE)))
 
 .PHONY: demo
 demo: lab ## The whole product on this machine: a platform, virtual machines, a power loss, a report
