@@ -84,4 +84,5 @@ def serve(lab: LabConfig, name: str) -> None:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     emulator.Application.systems = NodeDriver(lab, name)
     emulator.app.configure(extra_config={"SUSHY_EMULATOR_AUTH_FILE": str(lab.folder / "bmc" / f"{name}.htpasswd")})
-    emulator.app.run(host=lab.address, port=lab.node(name).bmc_port, threaded=True)
+    certificate = (str(lab.folder / "bmc" / "tls.crt"), str(lab.folder / "bmc" / "tls.key"))
+    emulator.app.run(host=lab.address, port=lab.node(name).bmc_port, threaded=True, ssl_context=certificate)
