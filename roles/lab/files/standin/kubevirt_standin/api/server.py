@@ -161,8 +161,12 @@ async def _groups(request: web.Request) -> web.Response:
 
 
 async def serve(app: web.Application, host: str, port: int, context: ssl.SSLContext | None) -> web.AppRunner:
-    """Start serving; the runner to clean up at the end."""
-    runner = web.AppRunner(app, access_log=None)
+    """Start serving; the runner to clean up at the end.
+
+    Idle connections end soon. This is HTTP/1.1, which has no pings: a kube-apiserver that kept idle connections to a
+    component of a node that died would wait for its time-out on each of them, one write after another.
+    """
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, host, port, ssl_context=context, reuse_address=True).start()
     return runner
