@@ -113,14 +113,27 @@ class Recovery:
         return {"changed": False, "allowed": not against, "refusals": against, "nodes": _shown(facts)}
 
     def _prepare(self) -> dict[str, Any]:
-        """Decides and takes the lock, before anything is fenced."""
+        """Decides, takes the lock and withdraws what the node served, before anything is fenced."""
         node = self._request.node
         self._journal.record(node, "recovery_started")
         self._refuse_unless_allowed(proven_off=False)
-        if not self._request.check_mode:
+        if self._request.check_mode:
+            withdrawn = [_named(pod) for pod in actions.serving(self._pods())]
+        else:
             self._lock.acquire()
+            withdrawn = self._withdraw()
         self._journal.record(node, "fence_requested")
-        return {"changed": False, "allowed": True, "refusals": []}
+        return {"changed": bool(withdrawn), "allowed": True, "refusals": [], "pods_withdrawn": withdrawn}
+
+    def _withdraw(self) -> list[str]:
+        """It only saves time, so that its failure is recorded and stops nothing."""
+        try:
+            withdrawn = actions.withdraw(self._client, self._pods(), self._request.workers)
+        except HaError as error:
+            self._journal.record(self._request.node, "not_withdrawn", reason=str(error))
+            return []
+        self._journal.record(self._request.node, "withdrawn", pods=len(withdrawn))
+        return withdrawn
 
     def _recover(self) -> dict[str, Any]:
         request = self._request
@@ -233,13 +246,13 @@ class Recovery:
 
     def _predicted(self, lost: list[comeback.Lost]) -> dict[str, Any]:
         pods = self._pods()
-        doomed = [pod["metadata"] for rank in actions.in_order(pods) for pod in rank]
-        leases = [lease["metadata"] for lease in self._dead_leases(pods)]
+        doomed = [_named(pod) for rank in actions.in_order(pods) for pod in rank]
+        leases = [_named(lease) for lease in self._dead_leases(pods)]
         node = self._client.get(NODE, self._request.node)
         return {
             "changed": bool(doomed or leases or not _is_fenced(node)),
-            "leases_released": [f"{meta['namespace']}/{meta['name']}" for meta in leases],
-            "pods_deleted": [f"{meta['namespace']}/{meta['name']}" for meta in doomed],
+            "leases_released": leases,
+            "pods_deleted": doomed,
             "virtual_machines": [{"namespace": entry.namespace, "name": entry.name} for entry in lost],
         }
 
@@ -287,6 +300,10 @@ def proof_faults(request: Request, now: float) -> list[str]:
     if not -1 <= age <= request.proof_max_age:
         faults.append(f"the proof was read {age:.0f} s ago, at most {request.proof_max_age:.0f} s may have passed")
     return faults
+
+
+def _named(obj: Mapping[str, Any]) -> str:
+    return f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
 
 
 def _is_fenced(node: Mapping[str, Any]) -> bool:

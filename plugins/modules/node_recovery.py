@@ -28,7 +28,8 @@ options:
   state:
     description:
       - V(status) only tells what a recovery would be refused for.
-      - V(prepared) decides, and takes the lock of recoveries; it goes before the fencing.
+      - V(prepared) decides, takes the lock of recoveries, and marks the node's pods but the launchers as not ready, so
+        that no Service and no webhook waits on the lost node; it goes before the fencing.
       - V(recovered) needs O(proof) and O(bmc), and does all the rest.
       - V(abandoned) records O(reason) as the end of a recovery and gives the lock back, where the fencing failed.
       - V(readmitted) takes the taints away when the node has a new boot, no QEMU left over, a healed storage, and
@@ -181,6 +182,11 @@ proof:
   description: The power state as read right before the pods were deleted.
   type: dict
   returned: with O(state=recovered)
+pods_withdrawn:
+  description: The pods that were marked as not ready, C(namespace/name).
+  type: list
+  elements: str
+  returned: with O(state=prepared)
 leases_released:
   description: The leases whose dead holder was taken out, C(namespace/name).
   type: list

@@ -116,6 +116,38 @@ def _release(client: Client, lease: Object) -> str:
     return f"{meta['namespace']}/{meta['name']}"
 
 
+def withdraw(client: Client, pods: Iterable[Object], workers: int) -> list[str]:
+    """Marks the pods of a suspected node as not ready, so that no Service sends anything there; `namespace/name` of those written.
+
+    Kubernetes does the same itself once the node's grace is over. Until then each call to a webhook may wait on the lost
+    node, 10 s with KubeVirt's. It deletes nothing, and the kubelet of a node that lives after all marks them ready again.
+    """
+    return [name for name in _each(serving(pods), workers, lambda pod: _withdraw(client, pod)) if name]
+
+
+def serving(pods: Iterable[Object]) -> list[Object]:
+    """Pure: the pods that are ready. Launchers are left out, whose state is KubeVirt's, and mirror pods."""
+    return [pod for pod in pods if not _is_launcher(pod) and not _is_mirror(pod) and unready(pod) is not None]
+
+
+def unready(pod: Object) -> Object | None:
+    """Pure: the merge patch of the status that makes the pod not ready, None where it is not ready anyway."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    if not any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions):
+        return None
+    changed = [{**each, "status": "False"} if each.get("type") == "Ready" else each for each in conditions]
+    return {"metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]}, "status": {"conditions": changed}}
+
+
+def _withdraw(client: Client, pod: Object) -> str:
+    meta = pod["metadata"]
+    try:
+        client.patch(POD, meta["name"], unready(pod) or {}, meta["namespace"], subresource="status")
+    except (Conflict, NotFound):  # somebody speaks for it, or it is gone
+        return ""
+    return f"{meta['namespace']}/{meta['name']}"
+
+
 def in_order(pods: Iterable[Object]) -> list[list[Object]]:
     """Pure: the pods to delete: launchers, then what the platform needs, the rest, and what DaemonSets put back.
 
@@ -123,15 +155,23 @@ def in_order(pods: Iterable[Object]) -> list[list[Object]]:
     """
     ranks: list[list[Object]] = [[], [], [], []]
     for pod in pods:
-        if names.MIRROR not in (pod["metadata"].get("annotations") or {}):
+        if not _is_mirror(pod):
             ranks[_rank(pod)].append(pod)
     return [rank for rank in ranks if rank]
 
 
+def _is_mirror(pod: Object) -> bool:
+    return names.MIRROR in (pod["metadata"].get("annotations") or {})
+
+
+def _is_launcher(pod: Object) -> bool:
+    key, value = names.LAUNCHER
+    return (pod["metadata"].get("labels") or {}).get(key) == value
+
+
 def _rank(pod: Object) -> int:
     meta = pod["metadata"]
-    key, value = names.LAUNCHER
-    if (meta.get("labels") or {}).get(key) == value:
+    if _is_launcher(pod):
         return 0
     if any(owner.get("kind") == "DaemonSet" for owner in meta.get("ownerReferences") or []):
         return 3

@@ -48,6 +48,8 @@ def _comes_back(world: World, after: float) -> threading.Thread:
 def test_whole_recovery_then_readmission(world: World, recover: Run, bmc: Bmc, tmp_path: Path) -> None:
     prepared = recover("prepared")
     assert prepared["allowed"], prepared
+    assert set(prepared["pods_withdrawn"]) == {"kubevirt/virt-controller-1", "shop/cache-0"}
+    assert {name for name in world.pods() if not world.ready(name)} == {"virt-controller-1", "cache-0"}
     assert world.holder(names.LOCK_NAMESPACE, names.LOCK_NAME).startswith("n2@")
 
     bmc.power["n2"] = "Off"
@@ -65,8 +67,8 @@ def test_whole_recovery_then_readmission(world: World, recover: Run, bmc: Bmc, t
     assert [(vm["name"], vm["node"]) for vm in result["virtual_machines"]] == [("web", "n3")]
     assert result["not_restarted"] == ["shop/batch"]
     assert world.holder(names.LOCK_NAMESPACE, names.LOCK_NAME) in ("", "None")
-    wanted = ["recovery_started", "fence_requested", "fence_proven", "tainted", "leases_released", "pods_deleted"]
-    assert _events(tmp_path) == [*wanted, "recovered"]
+    wanted = ["recovery_started", "withdrawn", "fence_requested", "fence_proven", "tainted", "leases_released"]
+    assert _events(tmp_path) == [*wanted, "pods_deleted", "recovered"]
 
     again = recover("recovered", proof=bmc.proof("n2"), wait=False)
     assert not again["changed"]
@@ -130,6 +132,10 @@ def test_direct_path_that_answers_refuses(world: World, recover: Run) -> None:
 
 
 def test_check_mode_predicts_and_writes_nothing(world: World, recover: Run, bmc: Bmc, tmp_path: Path) -> None:
+    predicted = recover("prepared", _ansible_check_mode=True)
+    assert predicted["changed"]
+    assert set(predicted["pods_withdrawn"]) == {"kubevirt/virt-controller-1", "shop/cache-0"}
+    assert all(world.ready(name) for name in world.pods())
     bmc.power["n2"] = "Off"
     result = recover("recovered", proof=bmc.proof("n2"), _ansible_check_mode=True)
     assert result["changed"]

@@ -111,5 +111,11 @@ class World:
     def pods(self) -> set[str]:
         return {pod["metadata"]["name"] for pod in self.client.list(POD).items}
 
+    def ready(self, name: str) -> bool:
+        pod = next(pod for pod in self.client.list(POD).items if pod["metadata"]["name"] == name)
+        return {"type": "Ready", "status": "True"} in [
+            {key: each[key] for key in ("type", "status")} for each in pod["status"]["conditions"]
+        ]
+
     def holder(self, namespace: str, name: str) -> str:
         return str(self.client.get(LEASE, name, namespace)["spec"].get("holderIdentity"))
