@@ -54,6 +54,7 @@ demo: lab ## The whole product on this machine: a platform, virtual machines, a 
 	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/readmit_nodes.yml
 	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/demo_vms.yml
 	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/failover_drill.yml
+	@cat reports/latest/summary.txt
 
 RUNS ?= 5
 .PHONY: drill

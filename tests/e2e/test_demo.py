@@ -57,7 +57,7 @@ def test_the_watcher_did_the_work_unasked(demo: Demo) -> None:
     assert phases["fence"] > 0
 
 
-@pytest.mark.parametrize("name", ["report.json", "index.html", "junit.xml"])
+@pytest.mark.parametrize("name", ["report.json", "index.html", "junit.xml", "summary.txt"])
 def test_a_person_and_a_pipeline_can_read_it(demo: Demo, name: str) -> None:
     assert (REPORTS / name).stat().st_size > 0
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A drill's report: report.json, junit.xml, index.html and events.jsonl in one folder, the newest also as `latest`."""
+"""A drill's report: report.json, junit.xml, index.html, summary.txt and events.jsonl in one folder, the newest also as `latest`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import f
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import Scene
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.page import page
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Timeline
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.summary import table
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import PARTITION_CONTROL, Verdict
 
 EVENTS = "events.jsonl"
@@ -27,14 +28,15 @@ LATEST = "latest"
 
 @dataclass(frozen=True)
 class Setting:
-    """What a report says of the platform: versions by name, and what kind of loss the drill could show.
+    """What a report says of the platform: versions by name, what ran where, and what kind of loss the drill could show.
 
-    loss: `process` where the host's page cache outlives the node (nodes in containers), else `power`.
+    places: node → components; loss: `process` where the host's page cache outlives the node (nodes in containers), else `power`.
     """
 
     origin: reports.Origin
     versions: Mapping[str, str] = field(default_factory=dict)
     loss: str = "power"
+    places: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def stamp(scenario: str, at: float) -> str:
@@ -58,6 +60,7 @@ def summary(timeline: Timeline, scene: Scene, verdict: Verdict, setting: Setting
         "notes": notes(scene, setting),
         "faults": list(verdict.faults),
         "figures": reports.as_entries(list(verdict.figures), setting.origin, t0_at),
+        "places": dict(setting.places),
         "machines": [_machine(timeline, scene, machine) for machine in scene.machines],
         "samples": timeline.counts(),
         "seconds_recorded": round(scene.ended - scene.started, 3),
@@ -116,6 +119,7 @@ def write(
     reports.write_json(os.path.join(folder, REPORT), content)
     reports.write_text(os.path.join(folder, "junit.xml"), junit(verdict, scene.scenario, scene.ended - scene.started))
     reports.write_text(os.path.join(folder, "index.html"), page(timeline, scene, verdict, content))
+    reports.write_text(os.path.join(folder, "summary.txt"), table(content, os.path.abspath(folder)))
     _make_latest(folder)
     return content
 

@@ -129,7 +129,7 @@ class _Run:
     def _setting(self, found: Survey) -> report.Setting:
         plan = self._plan
         origin = Origin(plan.command, plan.commit, found.kubevirt_source)
-        return report.Setting(origin, {**plan.versions, **found.versions}, plan.loss)
+        return report.Setting(origin, {**plan.versions, **found.versions}, plan.loss, found.places)
 
     def _wait_for_calm(self, recorder: Recorder) -> None:
         until = time.monotonic() + self._plan.times.calm_wait

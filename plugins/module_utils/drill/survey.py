@@ -10,16 +10,17 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection, ssl_context
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import asker, redundancy
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.redundancy import Expected, Seen
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.summary import places
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, NotFound
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.events import HEARTBEAT_FILE
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import ETCD_SELECTOR
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import ETCD_LABELS
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     DEPLOYMENT,
     KUBEVIRT,
@@ -53,12 +54,13 @@ class Platform:
 
 @dataclass(frozen=True)
 class Survey:
-    """Faults of the redundancy; node and UID of each VM's VMI; the KubeVirt's source; versions by name."""
+    """Faults of the redundancy; node and UID of each VM's VMI; the KubeVirt's source; versions by name; node → components."""
 
     faults: list[str]
     machines: dict[str, dict[str, str]]
     kubevirt_source: str
     versions: dict[str, str]
+    places: dict[str, list[str]] = field(default_factory=dict)
 
 
 def survey(client: Client, connection: Connection, platform: Platform, expected: Expected) -> Survey:
@@ -66,10 +68,11 @@ def survey(client: Client, connection: Connection, platform: Platform, expected:
     nodes = client.list(NODE).items
     vmis = {str(item["metadata"]["name"]): item for item in _listed(client, VMI, platform.namespace)}
     deployments = client.list(DEPLOYMENT, platform.kubevirt_namespace).items
+    system = client.list(POD, "kube-system").items
     kubevirt = next(iter(_listed(client, KUBEVIRT, platform.kubevirt_namespace)), None)
     seen = Seen(
         nodes=nodes,
-        etcd_pods=client.list(POD, "kube-system", label_selector=ETCD_SELECTOR).items,
+        etcd_pods=[pod for pod in system if ETCD_LABELS.items() <= (pod["metadata"].get("labels") or {}).items()],
         api_servers=asyncio.run(_api_servers(connection, platform.api_servers)),
         kubevirt=kubevirt,
         deployments=deployments,
@@ -85,7 +88,13 @@ def survey(client: Client, connection: Connection, platform: Platform, expected:
         for name, vmi in seen.machines.items()
         if vmi is not None
     }
-    return Survey(redundancy.faults(expected, seen), machines, source_of(deployments), _versions(kubevirt, nodes))
+    return Survey(
+        redundancy.faults(expected, seen),
+        machines,
+        source_of(deployments),
+        _versions(kubevirt, nodes),
+        places([*system, *client.list(POD, platform.kubevirt_namespace).items]),
+    )
 
 
 def _listed(client: Client, resource: Resource, namespace: str) -> list[dict[str, Any]]:

@@ -22,7 +22,8 @@ NODE_LEASES = "kube-node-lease"
 ZONE = "topology.kubernetes.io/zone"
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 HOSTNAME = "kubernetes.io/hostname"
-ETCD_SELECTOR = "component=etcd,tier=control-plane"
+ETCD_LABELS = {"component": "etcd", "tier": "control-plane"}
+ETCD_SELECTOR = ",".join(f"{key}={value}" for key, value in ETCD_LABELS.items())
 MIRROR = "kubernetes.io/config.mirror"
 LAUNCHER = ("kubevirt.io", "virt-launcher")
 VMI_NODE = "kubevirt.io/nodeName"

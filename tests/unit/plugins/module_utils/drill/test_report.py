@@ -5,19 +5,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import report, series
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import report, series, summary
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.lanes import lanes
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import Budget, judge
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure, Origin
 from drill_story import EPOCH, PROBES, T0, Story
 
-SETTING = report.Setting(Origin("make drill", "0123abc", "stand-in <of the lab>"), {"kubevirt": "v1.9.0"}, "process")
+PLACES = {"n1": ["etcd", "virt-api"], "n2": ["etcd"], "n3": ["virt-controller"]}
+ORIGIN = Origin("make drill", "0123abc", "stand-in <of the lab>")
+SETTING = report.Setting(ORIGIN, {"kubevirt": "v1.9.0"}, "process", PLACES)
 
 
 def write(folder: Path, story: Story) -> dict[str, Any]:
@@ -56,7 +59,13 @@ def test_the_newest_is_also_the_latest(tmp_path: Path) -> None:
     write(tmp_path / "reports" / "a", Story(answers=None))
     write(tmp_path / "reports" / "b", Story())
     latest = tmp_path / "reports" / "latest"
-    assert {path.name for path in latest.iterdir()} == {"events.jsonl", "index.html", "junit.xml", "report.json"}
+    assert {path.name for path in latest.iterdir()} == {
+        "events.jsonl",
+        "index.html",
+        "junit.xml",
+        "report.json",
+        "summary.txt",
+    }
     assert json.loads((latest / "report.json").read_text())["passed"] is True
 
 
@@ -155,3 +164,34 @@ class TestSeries:
 
     def test_no_drills_are_no_figures(self) -> None:
         assert not any(figure.passed for figure in self.figures().values())
+
+
+def test_the_summary_says_what_ran_where_and_each_figure(tmp_path: Path) -> None:
+    write(tmp_path / "reports" / "a", Story())
+    text = (tmp_path / "reports" / "a" / "summary.txt").read_text()
+    assert "passed" in text.splitlines()[0]
+    assert "stand-in <of the lab> (v1.9.0)" in text
+    assert re.search(r"^n1 .*etcd, virt-api ", text, re.MULTILINE)
+    assert "back on n3 after 14.0 s" in text
+    assert re.search(r"^RTO.* 14 s +40$", text, re.MULTILINE)
+    assert text.splitlines()[-1] == f"report: {tmp_path}/reports/a/index.html"
+
+
+def test_the_summary_of_a_failed_drill_says_what_failed(tmp_path: Path) -> None:
+    write(tmp_path / "reports" / "a", Story(answers=None))
+    text = (tmp_path / "reports" / "a" / "summary.txt").read_text()
+    assert "FAILED" in text.splitlines()[0]
+    assert "did not come back" in text
+    assert re.search(r"^RTO.* no data +40 +over its limit$", text, re.MULTILINE)
+    assert re.search(r"^fault: ", text, re.MULTILINE)
+
+
+def test_components_are_placed_by_their_labels() -> None:
+    pods = [
+        {"metadata": {"labels": {"component": "etcd"}}, "spec": {"nodeName": "n2"}},
+        {"metadata": {"labels": {"kubevirt.io": "virt-api", "app": "x"}}, "spec": {"nodeName": "n1"}},
+        {"metadata": {"labels": {"kubevirt.io": "virt-api"}}, "spec": {"nodeName": "n1"}},
+        {"metadata": {"labels": {"k8s-app": "kube-dns"}}, "spec": {}},
+        {"metadata": {}, "spec": {"nodeName": "n1"}},
+    ]
+    assert summary.places(pods) == {"n1": ["virt-api"], "n2": ["etcd"]}
