@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks and disturbs the platform that the demo left."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo_run import LAB, REPOSITORY
+
+INVENTORY = LAB / "inventory.yml"
+
+
+@dataclass(frozen=True)
+class Played:
+    """A playbook's exit code and output; what it changed on each host."""
+
+    code: int
+    text: str
+
+    @property
+    def changed(self) -> dict[str, int]:
+        found = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", self.text, re.MULTILINE)
+        return {host: int(number) for host, number in found}
+
+
+def play(name: str, *arguments: str, inventory: Path = INVENTORY) -> Played:
+    """Runs a playbook of the collection."""
+    command = ["ansible-playbook", "-i", str(inventory), f"playbooks/{name}.yml", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    return Played(done.returncode, done.stdout)
+
+
+def kubectl(*arguments: str) -> str:
+    command = [str(LAB / "bin" / "kubectl"), "--kubeconfig", str(LAB / "kubeconfig"), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+
+
+def apply(*objects: dict[str, Any]) -> None:
+    command = [str(LAB / "bin" / "kubectl"), "--kubeconfig", str(LAB / "kubeconfig"), "apply", "-f", "-"]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    subprocess.run(command, check=True, input=text, text=True)
+
+
+def get(*arguments: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(kubectl("get", *arguments, "--output=json"))
+    return answer
+
+
+def on_node(node: str, command: str) -> str:
+    """Runs a shell command on a node as the inventory's user would."""
+    arguments = ["ansible", node, "-i", str(INVENTORY), "-m", "ansible.builtin.shell", "-a", command]
+    done = subprocess.run(
+        arguments, cwd=REPOSITORY, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    return done.stdout
