@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
+_WIDTH = 60
 _COMPONENT_LABELS = ("kubevirt.io", "component", "k8s-app")
 _TITLES = {
     "rto_seconds": "RTO: power loss to the guest's answer",
@@ -69,7 +72,8 @@ def _figure(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as wide as their widest cells; a rule under the first."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    drawn = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
+    """Rows as wide as their widest cells, long cells folded; a rule under the first."""
+    lines = [line for row in rows for line in zip_longest(*(wrap(cell, _WIDTH) or [""] for cell in row), fillvalue="")]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(rows[0]))]
+    drawn = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
     return [drawn[0], "  ".join("-" * width for width in widths), *drawn[1:]]
