@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import subprocess
 
-import machine
 import pytest
-from demo_run import LAB, REPORTS, REPOSITORY, Demo, make
+from demo_run import LAB, REPORTS, REPOSITORY, Demo
 
 MINUTES_COLD = 25
 MEMORY_MIB = 10 * 1024
@@ -21,8 +20,6 @@ NUMBERS = (
     "api_gap_seconds",
     "vip_gap_seconds",
 )
-# What `make lab-destroy` keeps: programs, systems and images that were built or downloaded.
-KEPT = {"archive", "archive-cache", "bin", "debs", "go", "guest", "images", "registry", "system"}
 
 
 def test_the_demo_is_green(demo: Demo) -> None:
@@ -74,13 +71,3 @@ def test_a_second_run_of_the_site_changes_nothing(demo: Demo) -> None:
     assert done.returncode == 0
     assert {host: numbers for host, *numbers in recap if numbers != ["0", "0", "0"]} == {}
     assert {"n1", "n2", "n3"} <= {host for host, *_numbers in recap}
-
-
-def test_destroy_leaves_nothing_behind(demo: Demo) -> None:
-    assert make("lab-destroy") == 0
-    assert machine.look(LAB).beyond(demo.before) == {}
-    assert {path.name for path in LAB.iterdir()} <= KEPT
-
-
-def test_destroy_twice_is_as_good(demo: Demo) -> None:
-    assert make("lab-destroy") == 0
