@@ -60,6 +60,9 @@ class DevCluster:
         )
         self._spawn("kube-apiserver", *self._api_flags(url, port))
         await self._wait()
+
+    def start_manager(self) -> None:
+        """Garbage collection and the like; it discovers kinds that come later only after half a minute."""
         if self._with_manager:
             self._spawn(
                 "kube-controller-manager",
@@ -176,8 +179,9 @@ async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool) -
         (folder / "pid").write_text(str(os.getpid()))
         print(f"devcluster ready: {cluster.kubeconfig}", flush=True)
         if standin:
-            await run_standalone(str(cluster.kubeconfig), free_port())
+            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager)
         else:
+            cluster.start_manager()
             await asyncio.Event().wait()
     finally:
         cluster.stop()

@@ -111,7 +111,13 @@ class Kube:
     ) -> Object:
         """One call, answered by the decoded body; raises ApiError, aiohttp.ClientError, TimeoutError."""
         timeout = aiohttp.ClientTimeout(total=15, sock_connect=2, sock_read=10)
-        data = json.dumps(body).encode() if body is not None else None
+        # As Go writes it: the API server compares raw extensions (a ControllerRevision's data) byte by byte.
+        compact = (",", ":")
+        data = (
+            json.dumps(body, separators=compact, sort_keys=True, ensure_ascii=False).encode()
+            if body is not None
+            else None
+        )
         headers = self.headers() | ({"Content-Type": content_type} if data else {})
         async with self.session.request(
             method, self.server + path, data=data, params=params, headers=headers, timeout=timeout

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from . import metrics, pki
+from . import VERSION, metrics, pki
 from .api.admission import OWN_USERS, Admission
 from .api.server import ApiServer, serve
 from .api.subresources import Subresources
@@ -17,16 +18,20 @@ from .controllers.migration import Migrations
 from .controllers.node import Nodes
 from .controllers.vm import VirtualMachines
 from .controllers.vmi import Instances
-from .handler.domains import CommandError, Domains
+from .handler.domains import REASONS, CommandError, Domains
 from .install import install_api_services, install_definitions, install_webhooks, wait_available
 from .kube import Kube
-from .resources import CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, SERVICE, Object
+from .operator import rbac
+from .operator.manifest import priority_class
+from .operator.status import FINALIZER, OBSERVED, Seen, render
+from .resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, PRIORITY_CLASS, SERVICE, Object
 from .simulated import ANNOTATION, SimulatedWorld
 from .webhooks import Endpoint
 from .work import WorkQueue
 
 USER = OWN_USERS + "kubevirt-controller"
-IMAGE = "quay.io/kubevirt/virt-launcher:v1.9.0-standin"
+REGISTRY = "quay.io/kubevirt"
+IMAGE = f"{REGISTRY}/virt-launcher:{VERSION}"
 
 
 class LocalAgent:
@@ -40,15 +45,7 @@ class LocalAgent:
         if launcher is None:
             raise CommandError("the launcher pod is gone")
         await launcher.command(verb)
-        if verb in ("pause", "unpause"):
-            await self._seen(vmi, verb)
-
-    async def _seen(self, vmi: Object, verb: str) -> None:
-        reasons = {
-            "pause": ("Paused", "VirtualMachineInstance paused"),
-            "unpause": ("Unpaused", "VirtualMachineInstance unpaused"),
-        }
-        self._domains.cluster.recorder.event(vmi, "Normal", *reasons[verb])
+        self._domains.cluster.recorder.event(vmi, "Normal", *REASONS[verb])
 
 
 class Impersonating(Kube):
@@ -58,8 +55,11 @@ class Impersonating(Kube):
         return super().headers() | {"Impersonate-User": USER}
 
 
-async def run(kubeconfig: str, port: int) -> None:
-    """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works."""
+async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: None) -> None:
+    """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works.
+
+    `defined` is called once the definitions are there: what discovers the API only now and then shall begin after that.
+    """
     kube = Kube.from_kubeconfig(kubeconfig)
     own = Impersonating.from_kubeconfig(kubeconfig)
     cluster = Cluster(own)
@@ -69,6 +69,7 @@ async def run(kubeconfig: str, port: int) -> None:
     domains_holder.append(domains)
     controllers = _controllers(cluster)
     await install_definitions(kube)
+    defined()
     authority = await _serve(kube, own, domains, port)
     await _register(kube, authority, port)
     async with asyncio.TaskGroup() as group:
@@ -80,6 +81,7 @@ async def run(kubeconfig: str, port: int) -> None:
             group.create_task(queue.run())
         group.create_task(world.beat())
         await wait_available(kube)
+        await _deployed(kube)
         print("kubevirt-standin ready: guests are simulated, there are no nodes", flush=True)
 
 
@@ -117,10 +119,24 @@ async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
             "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": USER}],
         },
     )
+    await kube.apply(PRIORITY_CLASS, priority_class())
+    for role in rbac.user_roles():
+        await kube.apply(CLUSTER_ROLE, role)
     external = {"type": "ExternalName", "externalName": "127.0.0.1", "ports": [{"port": port, "protocol": "TCP"}]}
     await kube.apply(SERVICE, {"metadata": {"name": "virt-api", "namespace": "kubevirt"}, "spec": external})
     endpoint = Endpoint(authority.base64(), f"https://127.0.0.1:{port}")
     await install_webhooks(kube, endpoint)
     await install_api_services(kube, authority.base64(), port)
-    body = {"metadata": {"name": "kubevirt", "namespace": "kubevirt", "annotations": {ANNOTATION: "true"}}, "spec": {}}
-    await kube.apply(KUBEVIRT, body)
+
+
+async def _deployed(kube: Kube) -> None:
+    """The KubeVirt CR, and the status of what this one process is: all of it, or it would not say so."""
+    meta = {
+        "name": "kubevirt",
+        "namespace": "kubevirt",
+        "annotations": OBSERVED | {ANNOTATION: "true"},
+        "finalizers": [FINALIZER],
+    }
+    made = await kube.apply(KUBEVIRT, {"metadata": meta, "spec": {}})
+    status = render({}, Seen("Deployed", True, made["metadata"]["generation"], REGISTRY))
+    await kube.update(KUBEVIRT, made | {"status": status}, "status")

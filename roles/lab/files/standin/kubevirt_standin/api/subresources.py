@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..conditions import final, has, migrating, phase
+from ..controllers.instancetype import InstancetypeError, expand
 from ..controllers.launcher_pod import grace_period
 from ..controllers.vm import run_strategy
 from ..kube import JSON_PATCH, ApiError, Kube
@@ -300,9 +301,17 @@ class Subresources:
         raise conflict(VM_KIND, call.name, text)
 
     async def vm_expand_spec(self, call: Call) -> Answer:
-        from ..controllers.instancetype import InstancetypeError, expand
+        return await self._expanded(copy.deepcopy(await self._vm(call)))
 
-        vm = copy.deepcopy(await self._vm(call))
+    async def expand(self, namespace: str, body: bytes) -> Answer:
+        """A VM that need not exist, with its instancetype and preference written out."""
+        vm = decode(body, "VirtualMachine", ())
+        if not ((vm.get("spec") or {}).get("template") or {}).get("spec"):
+            raise bad_request("Object is not a valid VirtualMachine")
+        vm.setdefault("metadata", {})["namespace"] = namespace
+        return await self._expanded(vm)
+
+    async def _expanded(self, vm: Object) -> Answer:
         try:
             vm["spec"]["template"]["spec"], _ = await expand(self._kube, vm)
         except InstancetypeError as error:

@@ -56,7 +56,7 @@ class Cluster:
         """Delete this very object, by its UID."""
         meta = obj["metadata"]
         answer = await self.kube.delete(resource, meta.get("namespace", ""), meta["name"], meta["uid"], grace)
-        if answer and answer.get("kind") == resource.kind:
+        if answer and answer.get("kind") == resource.kind and answer["metadata"].get("resourceVersion"):
             self.seen(resource, answer)
 
     def seen(self, resource: Resource, answer: Object) -> Object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 
 from ..conditions import final
 from ..kube import ApiError
@@ -13,6 +14,8 @@ from .cluster import Cluster
 from .instancetype import InstancetypeError, expand
 
 FINALIZER = "kubevirt.io/virtualMachineControllerFinalize"
+# A VM without firmware UUID gets the one that follows from its name.
+FIRMWARE = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 OBSERVED = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
 
 
@@ -103,12 +106,16 @@ class VirtualMachines:
         return vmi if owner is None or owner["uid"] == vm["metadata"]["uid"] else None
 
     async def _ensure_marks(self, vm: Object) -> Object:
-        """The finalizer and the annotations that every VM gets."""
+        """The finalizer, the annotations and the firmware UUID that every VM gets."""
         meta = vm["metadata"]
         finalizers, annotations = meta.get("finalizers") or [], meta.get("annotations") or {}
-        if FINALIZER in finalizers and all(name in annotations for name in OBSERVED):
+        firmware = (vm["spec"]["template"]["spec"].get("domain") or {}).get("firmware") or {}
+        if FINALIZER in finalizers and all(name in annotations for name in OBSERVED) and firmware.get("uuid"):
             return vm
         marked = copy.deepcopy(vm)
+        if not firmware.get("uuid"):
+            domain = marked["spec"]["template"]["spec"].setdefault("domain", {})
+            domain["firmware"] = firmware | {"uuid": str(uuid.uuid5(FIRMWARE, meta["name"]))}
         if FINALIZER not in finalizers:
             marked["metadata"]["finalizers"] = [*finalizers, FINALIZER]
         marked["metadata"]["annotations"] = annotations | OBSERVED

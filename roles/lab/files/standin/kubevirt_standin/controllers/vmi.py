@@ -207,7 +207,10 @@ class Instances:
             put(status, "Ready", "False", *NOT_RUNNING, probed=True)
         elif has(vmi, "Paused"):
             put(status, "Ready", "False", "ReadinessGatesNotReady", PAUSED_MESSAGE)
-        elif (condition(vmi, "Ready") or {}).get("reason") == "ReadinessGatesNotReady" or pod_ready(pod):
+        elif (condition(pod, "Ready") or {}).get("reason") == "ReadinessGatesNotReady":
+            gates = condition(pod, "Ready") or {}
+            put(status, "Ready", "False", gates["reason"], gates.get("message", ""))
+        elif pod_ready(pod):
             put(status, "Ready", "True")
 
     @staticmethod

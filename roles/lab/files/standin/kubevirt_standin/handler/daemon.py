@@ -15,7 +15,7 @@ from ..controllers.cluster import Cluster
 from ..kube import ApiError, Kube
 from ..recorder import now
 from ..resources import NODE
-from .domains import CommandError, Domains
+from .domains import REASONS, CommandError, Domains
 from .local import LocalLaunchers
 
 BEAT_EVERY = 60.0
@@ -23,12 +23,6 @@ CPU_MODELS = ("qemu64", "kvm64")
 CERTIFICATES = Path("/etc/virt-handler/certs")
 PORT = 8186
 METRICS_PORT = 8443
-REASONS = {
-    "pause": ("Paused", "VirtualMachineInstance paused"),
-    "unpause": ("Unpaused", "VirtualMachineInstance unpaused"),
-    "reset": ("Reset", "VirtualMachineInstance reset"),
-    "softreboot": ("SoftRebooted", "VirtualMachineInstance soft rebooted"),
-}
 
 
 class Handler:

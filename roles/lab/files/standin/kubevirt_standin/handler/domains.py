@@ -15,6 +15,13 @@ from ..recorder import now
 from ..resources import VMI, Object, deleting, key_of
 from ..work import WorkQueue
 
+REASONS = {
+    "pause": ("Paused", "VirtualMachineInstance paused"),
+    "unpause": ("Unpaused", "VirtualMachineInstance unpaused"),
+    "reset": ("Reset", "VirtualMachineInstance reset"),
+    "softreboot": ("SoftRebooted", "VirtualMachineInstance soft rebooted"),
+}
+
 
 @dataclass(frozen=True)
 class Guest:
