@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 from .conditions import condition, pod_done, put
 from .controllers.cluster import Cluster
+from .controllers.launcher_pod import guest_memory
 from .controllers.vmi import PAUSED_MESSAGE, UNPAUSED_GATE
 from .handler.domains import CommandError, Guest
+from .metrics.guests import Usage
 from .quantity import to_bytes
 from .recorder import now
 from .resources import NODE, POD, Object, deleting, key_of
@@ -42,6 +44,10 @@ class SimulatedGuest:
 
     async def state(self) -> Guest:
         return Guest(self._state, self._error, self.ip, self._migration, self._migration_error, f"{self.ip}:49152")
+
+    async def usage(self) -> Usage:
+        """A simulated guest has its memory and uses nothing that could be measured."""
+        return Usage(balloon=guest_memory(self.vmi["spec"]))
 
     def _set(self, state: str) -> None:
         self._state = state
@@ -102,8 +108,6 @@ def poweroff_after(spec: Object) -> float | None:
 
 def startup_problem(spec: Object) -> str:
     """Why QEMU could not start such a machine."""
-    from .controllers.launcher_pod import guest_memory
-
     if guest_memory(spec) <= 0:
         return (
             'server error. command SyncVMI failed: "LibvirtError(Code=27, Domain=20, '

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import VERSION, metrics, pki
+from . import VERSION, pki
 from .api.admission import OWN_USERS, Admission
 from .api.server import ApiServer, serve
 from .api.subresources import Subresources
@@ -21,9 +21,14 @@ from .controllers.vmi import Instances
 from .handler.domains import REASONS, CommandError, Domains
 from .install import install_api_services, install_definitions, install_webhooks, wait_available
 from .kube import Kube
+from .metrics import phases, render
+from .metrics.catalogue import ALL
+from .metrics.components import Found, controller_samples, handler_samples, operator_samples
+from .metrics.guests import Guests
+from .metrics.queues import QUEUES
 from .operator import rbac
 from .operator.manifest import priority_class
-from .operator.status import FINALIZER, OBSERVED, Seen, render
+from .operator.status import FINALIZER, OBSERVED, Seen, status_of
 from .resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, PRIORITY_CLASS, SERVICE, Object
 from .simulated import ANNOTATION, SimulatedWorld
 from .webhooks import Endpoint
@@ -68,9 +73,10 @@ async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: 
     domains = Domains(cluster, None, world.launcher_of)
     domains_holder.append(domains)
     controllers = _controllers(cluster)
+    phases.observe(cluster.vmis, cluster.migrations, lambda: True)
     await install_definitions(kube)
     defined()
-    authority = await _serve(kube, own, domains, port)
+    authority = await _serve(cluster, domains, port)
     await _register(kube, authority, port)
     async with asyncio.TaskGroup() as group:
         for informer in cluster.informers():
@@ -97,16 +103,34 @@ def _controllers(cluster: Cluster) -> list[WorkQueue]:
     return [controller.queue for controller in found]
 
 
-async def _serve(kube: Kube, own: Kube, domains: Domains, port: int) -> pki.Pair:
+async def _serve(cluster: Cluster, domains: Domains, port: int) -> pki.Pair:
     authority = pki.authority("kubevirt-standin")
     pair = pki.issue(authority, "virt-api.kubevirt.svc", ("virt-api.kubevirt.svc", "localhost", "127.0.0.1"))
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = Path(folder, "crt"), Path(folder, "key")
         pair.write(certificate, key)
         context = pki.server_context(certificate, key)
-    server = ApiServer(Subresources(own, LocalAgent(domains)), Admission(own), lambda: metrics.render("virt-api"))
+    server = ApiServer(
+        Subresources(cluster.kube, LocalAgent(domains)), Admission(cluster.kube), lambda: _text(cluster, domains)
+    )
     await serve(server.app(), "127.0.0.1", port, context)
     return authority
+
+
+async def _text(cluster: Cluster, domains: Domains) -> str:
+    """The metrics of all components: this process is each of them."""
+    ready = all(informer.synced.is_set() for informer in cluster.informers())
+    guests = Guests()
+    await domains.measure(guests)
+    kubevirts = await cluster.kube.list(KUBEVIRT)
+    samples: Found = {
+        **controller_samples(cluster, IMAGE, ready, True),
+        **handler_samples(guests, ready),
+        **operator_samples(kubevirts, ready, True),
+        **QUEUES.samples(),
+        "kubevirt_virt_api_ready_status": [({}, 1.0)],
+    }
+    return render(ALL, samples)
 
 
 async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
@@ -138,5 +162,5 @@ async def _deployed(kube: Kube) -> None:
         "finalizers": [FINALIZER],
     }
     made = await kube.apply(KUBEVIRT, {"metadata": meta, "spec": {}})
-    status = render({}, Seen("Deployed", True, made["metadata"]["generation"], REGISTRY))
+    status = status_of({}, Seen("Deployed", True, made["metadata"]["generation"], REGISTRY))
     await kube.update(KUBEVIRT, made | {"status": status}, "status")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -25,7 +25,11 @@ class ApiServer:
     """Routes requests; `metrics` gives the text of /metrics; with `front` only the aggregator may act on VMs."""
 
     def __init__(
-        self, subresources: Subresources, admission: Admission, metrics: Callable[[], str], front: bool = False
+        self,
+        subresources: Subresources,
+        admission: Admission,
+        metrics: Callable[[], Awaitable[str]],
+        front: bool = False,
     ) -> None:
         self._subresources, self._admission, self._metrics, self._front = subresources, admission, metrics, front
 
@@ -49,7 +53,7 @@ class ApiServer:
         return web.json_response(await self._admission.validate(request.match_info["name"], await request.json()))
 
     async def _serve_metrics(self, request: web.Request) -> web.Response:
-        return web.Response(text=self._metrics(), content_type="text/plain")
+        return web.Response(text=await self._metrics(), content_type="text/plain")
 
     async def _list_resources(self, request: web.Request) -> web.Response:
         return web.json_response(self._resources(request.match_info["version"]))

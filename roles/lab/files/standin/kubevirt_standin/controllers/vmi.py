@@ -17,6 +17,7 @@ from ..conditions import (
     put,
 )
 from ..kube import ApiError
+from ..metrics.instruments import synced
 from ..resources import POD, VMI, Object, controller_of, deleting, key_of
 from ..work import WorkQueue
 from . import launcher_pod
@@ -63,6 +64,7 @@ class Instances:
 
     async def reconcile(self, key: str) -> float | None:
         vmi = self.cluster.vmis.get(key)
+        synced(key, vmi is not None)
         if vmi is None:
             return None
         pods = self.cluster.pods_of(vmi)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .. import metrics, pki
+from .. import pki
 from ..api.admission import Admission
 from ..api.server import serve
 from ..informer import Informer
 from ..install import install_api_services, install_definitions, install_webhooks
 from ..kube import Kube, retry_forever
 from ..leader import Elector, Timing, lead
+from ..metrics.components import operator_text
 from ..resources import (
     API_SERVICE,
     CLUSTER_ROLE,
@@ -39,7 +40,7 @@ from ..webhooks import Endpoint
 from ..work import WorkQueue
 from . import certificates, rbac, workloads
 from .patches import PatchProblem, apply_all
-from .status import FINALIZER, OBSERVED, Seen, outdated, render
+from .status import FINALIZER, OBSERVED, Seen, outdated, status_of
 
 COUNT_EVERY = 60.0  # the seconds between counts of outdated VMIs, which are not watched
 WEBHOOK_PORT, METRICS_PORT = 8444, 8443
@@ -166,7 +167,7 @@ class Operator:
 
     async def _status(self, kubevirt: Object, phase: str, ready: bool, problem: str, generation: int) -> Object:
         seen = Seen(phase, ready, generation, self._registry, await self._outdated(kubevirt), problem)
-        status = render(kubevirt.get("status") or {}, seen)
+        status = status_of(kubevirt.get("status") or {}, seen)
         if status == (kubevirt.get("status") or {}):
             return kubevirt
         answer = await self._kube.update(KUBEVIRT, kubevirt | {"status": status}, "status")
@@ -198,7 +199,7 @@ class Operator:
         self._applied.clear()
 
 
-async def _serve(kube: Kube, pair: pki.Pair, elector: Elector) -> None:
+async def _serve(operator: Operator, kube: Kube, pair: pki.Pair, elector: Elector) -> None:
     """The webhooks of the KubeVirt CR, and metrics; on every replica."""
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = Path(folder, "crt"), Path(folder, "key")
@@ -210,7 +211,9 @@ async def _serve(kube: Kube, pair: pki.Pair, elector: Elector) -> None:
         return web.json_response(await admission.validate(request.match_info["name"], await request.json()))
 
     async def scrape(request: web.Request) -> web.Response:
-        return web.Response(text=metrics.render("virt-operator", leading=elector.leading), content_type="text/plain")
+        ready = all(informer.synced.is_set() for informer in operator.informers())
+        text = operator_text(list(operator.kubevirts.all()), ready, elector.leading)
+        return web.Response(text=text, content_type="text/plain")
 
     async def healthy(request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -228,8 +231,8 @@ async def run(timing: Timing) -> None:
     kube = Kube.in_cluster()
     elector = Elector(kube, workloads.NAMESPACE, "virt-operator", socket.gethostname(), timing)
     _, own, _ = await retry_forever("certificates", lambda: certificates.ensure(kube))
-    await _serve(kube, own, elector)
     operator = Operator(kube, os.environ["VIRT_OPERATOR_IMAGE"])
+    await _serve(operator, kube, own, elector)
     async with asyncio.TaskGroup() as group:
         for informer in operator.informers():
             group.create_task(informer.run())

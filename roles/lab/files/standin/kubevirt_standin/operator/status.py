@@ -37,7 +37,7 @@ def outdated(vmis: Iterable[Object], image: str) -> list[Object]:
     return found
 
 
-def render(before: Object, seen: Seen) -> Object:
+def status_of(before: Object, seen: Seen) -> Object:
     """The status as it should be."""
     status: Object = copy.deepcopy(before)
     status |= {
