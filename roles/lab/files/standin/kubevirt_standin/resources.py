@@ -37,6 +37,12 @@ VM = Resource(KV, "v1", "virtualmachines", "VirtualMachine")
 VMI = Resource(KV, "v1", "virtualmachineinstances", "VirtualMachineInstance")
 MIGRATION = Resource(KV, "v1", "virtualmachineinstancemigrations", "VirtualMachineInstanceMigration")
 KUBEVIRT = Resource(KV, "v1", "kubevirts", "KubeVirt")
+SNAPSHOT = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshots", "VirtualMachineSnapshot")
+SNAPSHOT_CONTENT = Resource(
+    "snapshot.kubevirt.io", "v1beta1", "virtualmachinesnapshotcontents", "VirtualMachineSnapshotContent"
+)
+RESTORE = Resource("snapshot.kubevirt.io", "v1beta1", "virtualmachinerestores", "VirtualMachineRestore")
+CLONE = Resource("clone.kubevirt.io", "v1beta1", "virtualmachineclones", "VirtualMachineClone")
 POD = Resource("", "v1", "pods", "Pod")
 NODE = Resource("", "v1", "nodes", "Node", namespaced=False)
 PVC = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")

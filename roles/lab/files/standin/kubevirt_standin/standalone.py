@@ -11,11 +11,14 @@ from . import VERSION, pki
 from .api.admission import OWN_USERS, Admission
 from .api.server import ApiServer, serve
 from .api.subresources import Subresources
+from .controllers.clone import Clones
 from .controllers.cluster import Cluster
 from .controllers.evacuation import Evacuations
 from .controllers.launcher_pod import Settings
 from .controllers.migration import Migrations
 from .controllers.node import Nodes
+from .controllers.restore import Restores
+from .controllers.snapshot import Snapshots
 from .controllers.vm import VirtualMachines
 from .controllers.vmi import Instances
 from .handler.domains import REASONS, CommandError, Domains
@@ -99,6 +102,9 @@ def _controllers(cluster: Cluster) -> list[WorkQueue]:
         Migrations(cluster, settings),
         Evacuations(cluster),
         Nodes(cluster),
+        Snapshots(cluster),
+        Restores(cluster),
+        Clones(cluster),
     )
     return [controller.queue for controller in found]
 

@@ -9,7 +9,7 @@ from ..informer import Informer
 from ..kube import Kube
 from ..quantity import to_bytes
 from ..recorder import Recorder
-from ..resources import MIGRATION, NODE, POD, PVC, VM, VMI, Object, Resource
+from ..resources import CLONE, MIGRATION, NODE, POD, PVC, RESTORE, SNAPSHOT, VM, VMI, Object, Resource
 from .claims import claims_of
 
 WITHOUT_STATUS_RESOURCE = (VMI,)
@@ -27,9 +27,13 @@ class Cluster:
         self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher", fields=pod_fields)
         self.nodes = Informer(kube, NODE)
         self.pvcs = Informer(kube, PVC)
+        self.snapshots = Informer(kube, SNAPSHOT)
+        self.restores = Informer(kube, RESTORE)
+        self.clones = Informer(kube, CLONE)
 
     def informers(self) -> Iterable[Informer]:
-        return (self.vms, self.vmis, self.migrations, self.pods, self.nodes, self.pvcs)
+        machines = (self.vms, self.vmis, self.migrations)
+        return (*machines, self.pods, self.nodes, self.pvcs, self.snapshots, self.restores, self.clones)
 
     async def synced(self) -> None:
         """Return once every store is filled."""

@@ -14,11 +14,14 @@ from ..kube import Kube
 from ..leader import Elector, Timing, lead
 from ..metrics import phases
 from ..metrics.components import controller_text
+from .clone import Clones
 from .cluster import Cluster
 from .evacuation import Evacuations
 from .launcher_pod import Settings
 from .migration import Migrations
 from .node import Nodes
+from .restore import Restores
+from .snapshot import Snapshots
 from .vm import VirtualMachines
 from .vmi import Instances
 
@@ -37,6 +40,9 @@ async def run(timing: Timing, image: str, use_emulation: bool) -> None:
         Migrations(cluster, settings).queue,
         Evacuations(cluster).queue,
         Nodes(cluster).queue,
+        Snapshots(cluster).queue,
+        Restores(cluster).queue,
+        Clones(cluster).queue,
     ]
     phases.observe(cluster.vmis, cluster.migrations, lambda: elector.leading)
     await _serve(elector, cluster, image)
