@@ -69,7 +69,7 @@ class DevCluster:
                 "--kubeconfig",
                 str(self.kubeconfig),
                 "--leader-elect=false",
-                "--controllers=garbagecollector,namespace,serviceaccount,disruption",
+                "--controllers=garbagecollector,namespace,serviceaccount,disruption,pvc-protection",
                 "--secure-port=0",
             )
 

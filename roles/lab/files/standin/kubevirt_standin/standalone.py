@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import VERSION, pki
+from . import VERSION, pki, simulated_storage
 from .api.admission import OWN_USERS, Admission
 from .api.server import ApiServer, serve
 from .api.subresources import Subresources
@@ -34,6 +34,7 @@ from .operator.manifest import priority_class
 from .operator.status import FINALIZER, OBSERVED, Seen, status_of
 from .resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, PRIORITY_CLASS, SERVICE, Object
 from .simulated import ANNOTATION, SimulatedWorld
+from .simulated_storage import SimulatedStorage
 from .webhooks import Endpoint
 from .work import WorkQueue
 
@@ -44,6 +45,8 @@ IMAGE = f"{REGISTRY}/virt-launcher:{VERSION}"
 
 class LocalAgent:
     """Commands go straight to the simulated guests."""
+
+    hotplugs = True
 
     def __init__(self, domains: Domains) -> None:
         self._domains = domains
@@ -71,6 +74,7 @@ async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: 
     kube = Kube.from_kubeconfig(kubeconfig)
     own = Impersonating.from_kubeconfig(kubeconfig)
     cluster = Cluster(own)
+    cluster.hotplugs = True
     domains_holder: list[Domains] = []
     world = SimulatedWorld(cluster, lambda key: domains_holder[0].poke(key))
     domains = Domains(cluster, None, world.launcher_of)
@@ -81,17 +85,21 @@ async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: 
     defined()
     authority = await _serve(cluster, domains, port)
     await _register(kube, authority, port)
-    async with asyncio.TaskGroup() as group:
-        for informer in cluster.informers():
-            group.create_task(informer.run())
-        await cluster.synced()
-        await world.prepare()
-        for queue in (*controllers, domains.queue, world.queue):
-            group.create_task(queue.run())
-        group.create_task(world.beat())
-        await wait_available(kube)
-        await _deployed(kube)
-        print("kubevirt-standin ready: guests are simulated, there are no nodes", flush=True)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for informer in cluster.informers():
+                group.create_task(informer.run())
+            await cluster.synced()
+            await world.prepare()
+            for queue in (*controllers, domains.queue, world.queue):
+                group.create_task(queue.run())
+            group.create_task(world.beat())
+            await wait_available(kube)
+            await _deployed(kube)
+            print("kubevirt-standin ready: guests are simulated, there are no nodes", flush=True)
+    finally:
+        await kube.close()
+        await own.close()
 
 
 def _controllers(cluster: Cluster) -> list[WorkQueue]:
@@ -105,6 +113,7 @@ def _controllers(cluster: Cluster) -> list[WorkQueue]:
         Snapshots(cluster),
         Restores(cluster),
         Clones(cluster),
+        SimulatedStorage(cluster),
     )
     return [controller.queue for controller in found]
 
@@ -149,6 +158,7 @@ async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
             "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": USER}],
         },
     )
+    await simulated_storage.install(kube)
     await kube.apply(PRIORITY_CLASS, priority_class())
     for role in rbac.user_roles():
         await kube.apply(CLUSTER_ROLE, role)

@@ -25,6 +25,8 @@ PORT = 8443
 class RemoteAgent:
     """Commands to a VMI go to the virt-handler of its node."""
 
+    hotplugs = False
+
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._context = ssl.create_default_context(cafile=str(CERTIFICATES / "ca.crt"))

@@ -21,6 +21,8 @@ class Cluster:
     def __init__(self, kube: Kube, component: str = "virtualmachine-controller", pod_fields: str = "") -> None:
         self.kube = kube
         self.recorder = Recorder(kube, component)
+        # Whether a guest that runs can get volumes: QEMU's part of it is not written.
+        self.hotplugs = False
         self.vms = Informer(kube, VM)
         self.vmis = Informer(kube, VMI)
         self.migrations = Informer(kube, MIGRATION)

@@ -9,7 +9,7 @@ from ..conditions import final
 from ..kube import ApiError
 from ..resources import VM, VMI, Object, controller_of, deleting, key_of, owner_reference
 from ..work import WorkQueue
-from . import vm_revision, vm_status, vm_volumes
+from . import hotplug, vm_revision, vm_status, vm_volumes
 from .cluster import Cluster
 from .instancetype import InstancetypeError, expand
 
@@ -195,7 +195,7 @@ class VirtualMachines:
         return vm, None
 
     async def _update_live(self, vm: Object, vmi: Object) -> None:
-        """Take placement and link states of the template over into the VMI."""
+        """Take placement, link states and hot-plugged volumes of the template over into the VMI."""
         if final(vmi):
             return
         fresh = copy.deepcopy(vmi)
@@ -211,6 +211,8 @@ class VirtualMachines:
                 item.pop("state", None)
             else:
                 item["state"] = states[item["name"]]
+        if self.cluster.hotplugs:
+            fresh["spec"] = hotplug.follow(template, spec)
         if fresh != vmi:
             await self.cluster.write(VMI, fresh)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..conditions import drop, enter_phase, final, has, phase, put, running
+from ..controllers import hotplug
 from ..controllers.cluster import Cluster
 from ..controllers.launcher_pod import grace_period
 from ..metrics.guests import Guests, Usage
@@ -215,6 +216,11 @@ class Domains:
         elif guest.state == "running":
             drop(status, "Paused")
         status.setdefault("guestOSInfo", {})
+        plugged = hotplug.statuses(vmi["spec"])
+        if plugged:
+            status["volumeStatus"] = plugged
+        else:
+            status.pop("volumeStatus", None)
         if guest.ip:
             domain = vmi["spec"].get("domain") or {}
             status["interfaces"] = [
