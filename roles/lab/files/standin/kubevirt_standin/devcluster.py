@@ -161,11 +161,12 @@ class DevCluster:
         return f"{name} ended: {(self._folder / f'{name}.log').read_text(errors='replace')[-2000:]}"
 
     def stop(self) -> None:
-        """End the processes, the last one started first."""
+        """End the processes; an API server with open watches takes its time, and nothing of it is kept."""
         for process in reversed(self._processes):
             process.terminate()
+        for process in reversed(self._processes):
             try:
-                process.wait(10)
+                process.wait(2)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
