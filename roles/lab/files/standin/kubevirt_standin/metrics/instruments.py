@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterable
@@ -87,5 +88,6 @@ def synced(key: str, there: bool) -> None:
     namespace, _, name = key.rpartition("/")
     if there:
         SYNCS.labels(name, namespace).inc()
-    elif (name, namespace) in SYNCS._metrics:
-        SYNCS.remove(name, namespace)
+    else:
+        with contextlib.suppress(KeyError):
+            SYNCS.remove(name, namespace)
