@@ -283,3 +283,12 @@ class VirtualMachines:
             missing_pvc=vm_volumes.missing_claim(self.cluster, vm, vmi),
         )
         await self.cluster.write_status(VM, vm, vm_status.render(facts))
+        await self._release(vmi)
+
+    async def _release(self, vmi: Object | None) -> None:
+        """A VMI that has ended goes only after the VM's status has told how."""
+        finalizers = vmi["metadata"].get("finalizers") or [] if vmi is not None else []
+        if vmi is not None and deleting(vmi) and final(vmi) and FINALIZER in finalizers:
+            released = copy.deepcopy(vmi)
+            released["metadata"]["finalizers"] = [name for name in finalizers if name != FINALIZER]
+            await self.cluster.write(VMI, released)

@@ -243,14 +243,16 @@ class Instances:
         elif condition(vmi, "PodScheduled") is not None:
             drop(status, "PodScheduled")
 
-    @staticmethod
-    def _finalizers(vmi: Object, pods: list[Object]) -> None:
-        """Let a deleted VMI go once no pod of it is left alive."""
+    def _finalizers(self, vmi: Object, pods: list[Object]) -> None:
+        """Let a deleted VMI go once no pod of it is left alive; its VM, where it has one, lets it go by itself."""
         if not deleting(vmi):
             return
         alive = [pod for pod in pods if not pod_done(pod)]
         if final(vmi) and not alive:
-            keep = [name for name in vmi["metadata"].get("finalizers") or [] if name not in (FOREGROUND, CONTROLLER)]
+            owner = self.cluster.vms.get(key_of(vmi))
+            owned = owner is not None and (controller_of(vmi) or {}).get("uid") == owner["metadata"]["uid"]
+            dropped = (FOREGROUND,) if owned else (FOREGROUND, CONTROLLER)
+            keep = [name for name in vmi["metadata"].get("finalizers") or [] if name not in dropped]
             vmi["metadata"]["finalizers"] = keep
 
     async def _gate(self, vmi: Object, pods: list[Object]) -> None:
