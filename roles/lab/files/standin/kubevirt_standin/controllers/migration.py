@@ -182,6 +182,8 @@ class Migrations:
                 await self.cluster.remove(POD, pod)
             if vmi is not None and not final(vmi):
                 await self._cancel_state(migration, vmi)
+        if value not in OVER:
+            migration = await self._enter(migration, "Failed")
         finalizers = migration["metadata"].get("finalizers") or []
         if FINALIZER in finalizers:
             done = copy.deepcopy(migration)

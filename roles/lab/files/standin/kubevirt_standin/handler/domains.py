@@ -11,7 +11,7 @@ from typing import Protocol
 from ..conditions import drop, enter_phase, final, has, phase, put, running
 from ..controllers import hotplug
 from ..controllers.cluster import Cluster
-from ..controllers.launcher_pod import grace_period
+from ..controllers.launcher_pod import grace_period, mac_address
 from ..metrics.guests import Guests, Usage
 from ..metrics.instruments import synced
 from ..recorder import now
@@ -232,8 +232,8 @@ class Domains:
                     "linkState": "up",
                     "podInterfaceName": "eth0",
                     "queueCount": 1,
+                    "mac": mac_address(vmi["metadata"], item),
                 }
-                | ({"mac": item["macAddress"]} if item.get("macAddress") else {})
                 for item in (domain.get("devices") or {}).get("interfaces") or []
             ]
 
