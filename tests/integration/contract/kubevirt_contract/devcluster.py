@@ -51,12 +51,13 @@ class DevCluster:
         self._directory.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "kubevirt_standin", "devcluster", "--controller-manager"]
         command += ["--dir", str(self._directory), "--bin", str(BINARIES)]
+        paths = [str(self._source), *filter(None, [os.environ.get("PYTHONPATH")])]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": str(self._source)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
                 start_new_session=True,
             )
         end = time.monotonic() + START_SECONDS

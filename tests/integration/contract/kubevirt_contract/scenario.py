@@ -25,6 +25,7 @@ class Outcome:
     node: str
     answers: list[Answer] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
+    asked: float | None = None
     made: str = ""
     ended: float = 0.0
 
@@ -94,6 +95,8 @@ class Scenarios:
         ((verb, value),) = [item for item in step.items() if item[0] != "body"]
         name, stage = outcome.name, self._stage
         cluster = stage.cluster
+        if verb not in ("wait", "settle"):
+            outcome.asked = time.monotonic()
         if verb == "wait":
             self._wait(outcome, value)
         elif verb == "settle":
@@ -109,7 +112,8 @@ class Scenarios:
     def _wait(self, outcome: Outcome, until: str) -> None:
         """Waits for a state of the VM, or for a path of the object that the scenario made (``made status/phase=Ready``)."""
         if not until.startswith("made "):
-            self._stage.wait(outcome.name, until, uid=outcome.uid)
+            self._stage.wait(outcome.name, until, uid=outcome.uid, since=outcome.asked)
+            outcome.asked = None
             return
         path, _sep, wanted = until[5:].partition("=")
         end, found = time.monotonic() + WAIT, ABSENT

@@ -73,7 +73,7 @@ class Session:
         if len(self._schedulable()) > 1:
             able.add("two-nodes")
         classes = self.cluster.get("/apis/storage.k8s.io/v1/storageclasses").get("items", [])
-        if kubelets and any("is-default-class" in str(item["metadata"].get("annotations")) for item in classes):
+        if any("is-default-class" in str(item["metadata"].get("annotations")) for item in classes):
             able.add("storage")
         if not kubelets or "CONTRACT_POWEROFF_ARGUMENT" in os.environ:
             able.add("poweroff")

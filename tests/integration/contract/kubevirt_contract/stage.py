@@ -202,9 +202,23 @@ class Stage:
         self.cluster.must("PATCH", self.cluster.path("vm", name), patch, headers={"Content-Type": MERGE_PATCH})
         self.wait(name, "restart-required")
 
-    def wait(self, name: str, until: str, *, uid: str = "", seconds: float = WAIT) -> None:
-        """Waits for ``vm=STATUS``, ``vm=gone``, ``vmi=PHASE``, ``vmi=gone``, ``vmi=new``, ``migration=PHASE`` and so on."""
-        self.observer.wait(f"{until} of {name}", lambda: self._holds(name, until, uid), seconds)
+    def wait(self, name: str, until: str, *, uid: str = "", seconds: float = WAIT, since: float | None = None) -> None:
+        """Waits for ``vm=STATUS``, ``vm=gone``, ``vmi=PHASE``, ``vmi=gone``, ``vmi=new``, ``migration=PHASE`` and so on.
+
+        A status or phase that showed since ``since`` (the wait's begin) has come, however soon it went again.
+        """
+        begun = time.monotonic() if since is None else since
+        self.observer.wait(
+            f"{until} of {name}", lambda: self._holds(name, until, uid) or self._passed(name, until, begun), seconds
+        )
+
+    def _passed(self, name: str, until: str, since: float) -> bool:
+        kind, _sep, wanted = until.partition("=")
+        if not wanted or wanted in ("gone", "new"):
+            return False
+        path = "status/printableStatus" if kind == "vm" else "status/phase"
+        events = [seen for seen in self.observer.history(kind, name, since) if seen.at >= since and not seen.gone]
+        return any(at(seen.object, path) == wanted for seen in events)
 
     def _holds(self, name: str, until: str, uid: str) -> bool:
         vm, vmi = self.observer.last("vm", name), self.observer.last("vmi", name)

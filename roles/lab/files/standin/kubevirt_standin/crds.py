@@ -7,6 +7,12 @@ from .schema import ANY, INT, MIGRATION_SPEC, VM_SPEC, VMI_SPEC, B, M, Notation,
 
 KV = "kubevirt.io"
 Column = tuple[str, str, str]
+WIDE = ("Live-Migratable", "Paused")
+SCALE: Object = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.labelSelector",
+}
 AGE: Column = ("Age", "date", ".metadata.creationTimestamp")
 
 
@@ -29,7 +35,10 @@ def _version(
         "served": True,
         "storage": storage,
         "schema": {"openAPIV3Schema": schema},
-        "additionalPrinterColumns": [{"name": title, "type": kind, "jsonPath": path} for title, kind, path in columns],
+        "additionalPrinterColumns": [
+            {"name": title, "type": kind, "jsonPath": path} | ({"priority": 1} if title in WIDE else {})
+            for title, kind, path in columns
+        ],
     }
     if status:
         version["subresources"] = {"status": {}}
@@ -51,8 +60,9 @@ def crd(
     cluster: bool = False,
     strict: bool = False,
     also: tuple[str, ...] = (),
+    scale: bool = False,
 ) -> Object:
-    """One definition; `old` versions are served with KubeVirt's warning."""
+    """One definition; `old` versions are served with KubeVirt's warning, those in `also` without."""
     spec_schema = build(spec)
     if not strict:
         spec_schema = _relaxed(spec_schema)
@@ -68,12 +78,15 @@ def crd(
     }
     schema["required"] = ["spec"]
     # With any rule the API server adds a cause of its own to a refusal by the schema, as it does for the real definitions.
-    schema["x-kubernetes-validations"] = [{"rule": "self.kind.size() > 0", "message": "kind is required"}]
+    if not strict:
+        schema["x-kubernetes-validations"] = [{"rule": "self.kind.size() > 0", "message": "kind is required"}]
     versions = [_version(version, schema, columns, status, True)]
     versions += [_version(name, schema, columns, status, False) for name in also]
     for name in old:
         text = f"{group}/{name} is now deprecated and will be removed in a future release."
         versions.append(_version(name, schema, columns, status, False, text))
+    for item in versions if scale else ():
+        item["subresources"]["scale"] = SCALE
     return {
         "metadata": {
             "name": f"{plural}.{group}",
@@ -88,7 +101,7 @@ def crd(
                 "plural": plural,
                 "singular": kind.lower(),
                 "shortNames": list(short),
-                "categories": ["all"] if group == KV else [],
+                "categories": ["all"] if short and not cluster else [],
             },
             "versions": versions,
         },
@@ -137,12 +150,31 @@ KUBEVIRT_SPEC: Notation = {
     "workloads": {"nodePlacement": ANY, "replicas": INT},
     "customizeComponents": ANY,
 }
-INSTANCETYPES = "instancetype.kubevirt.io"
-SNAPSHOTS = "snapshot.kubevirt.io"
+INSTANCETYPES, SNAPSHOTS, BACKUPS = "instancetype.kubevirt.io", "snapshot.kubevirt.io", "backup.kubevirt.io"
+READY_TO_USE: tuple[Column, ...] = (
+    ("ReadyToUse", "boolean", ".status.readyToUse"),
+    ("CreationTime", "date", ".status.creationTime"),
+    ("Error", "string", ".status.error.message"),
+)
+SOURCE: tuple[Column, ...] = (
+    ("SourceKind", "string", ".spec.source.kind"),
+    ("SourceName", "string", ".spec.source.name"),
+)
+REPLICAS: tuple[Column, ...] = (
+    ("Desired", "integer", ".spec.replicas"),
+    ("Current", "integer", ".status.replicas"),
+    ("Ready", "integer", ".status.readyReplicas"),
+    AGE,
+)
 
 
 def definitions() -> list[Object]:
     """All definitions."""
+    return [kubevirt_crd(), *_machines(), *_groups(), *_storage(), *_instancetypes()]
+
+
+def _machines() -> list[Object]:
+    """Machines and what moves them."""
     vm_columns = (AGE, ("Status", "string", ".status.printableStatus"), READY)
     vmi_columns = (
         AGE,
@@ -150,9 +182,10 @@ def definitions() -> list[Object]:
         ("IP", "string", ".status.interfaces[0].ipAddress"),
         ("NodeName", "string", ".status.nodeName"),
         READY,
+        ("Live-Migratable", "string", ".status.conditions[?(@.type=='LiveMigratable')].status"),
+        ("Paused", "string", ".status.conditions[?(@.type=='Paused')].status"),
     )
-    found = [
-        kubevirt_crd(),
+    return [
         crd(KV, "VirtualMachine", "virtualmachines", ("vm", "vms"), VM_SPEC, columns=vm_columns, old=("v1alpha3",)),
         crd(
             KV,
@@ -170,26 +203,102 @@ def definitions() -> list[Object]:
             "virtualmachineinstancemigrations",
             ("vmim", "vmims"),
             MIGRATION_SPEC,
-            columns=(PHASE, ("VMI", "string", ".spec.vmiName"), AGE),
+            columns=(PHASE, ("VMI", "string", ".spec.vmiName")),
             old=("v1alpha3",),
         ),
-        crd(KV, "VirtualMachineInstanceReplicaSet", "virtualmachineinstancereplicasets", ("vmirs",), old=("v1alpha3",)),
+        crd("migrations.kubevirt.io", "MigrationPolicy", "migrationpolicies", version="v1alpha1", cluster=True),
+    ]
+
+
+def _groups() -> list[Object]:
+    """Kinds that make many machines alike; the stand-in has no controller for them and says so."""
+    return [
+        crd(
+            KV,
+            "VirtualMachineInstanceReplicaSet",
+            "virtualmachineinstancereplicasets",
+            ("vmirs", "vmirss"),
+            columns=REPLICAS,
+            old=("v1alpha3",),
+            scale=True,
+        ),
+        _presets(),
         crd(
             "pool.kubevirt.io",
             "VirtualMachinePool",
             "virtualmachinepools",
-            ("vmpool",),
+            ("vmpool", "vmpools"),
             version="v1beta1",
-            old=("v1alpha1",),
+            columns=REPLICAS,
+            also=("v1alpha1",),
+            scale=True,
+        ),
+        crd("plugin.kubevirt.io", "Plugin", "plugins", version="v1alpha1", status=False, cluster=True),
+    ]
+
+
+def _presets() -> Object:
+    """Presets are stored in the old version, and both versions are deprecated."""
+    definition = crd(
+        KV,
+        "VirtualMachineInstancePreset",
+        "virtualmachineinstancepresets",
+        ("vmipreset", "vmipresets"),
+        status=False,
+        old=("v1alpha3",),
+    )
+    for version in definition["spec"]["versions"]:
+        version |= {"deprecated": True, "storage": version["name"] == "v1alpha3"}
+    return definition
+
+
+def _storage() -> list[Object]:
+    """Snapshots, clones, exports and backups."""
+    found = [
+        crd(
+            SNAPSHOTS,
+            "VirtualMachineSnapshot",
+            "virtualmachinesnapshots",
+            ("vmsnapshot", "vmsnapshots"),
+            version="v1beta1",
+            columns=(*SOURCE, PHASE, *READY_TO_USE),
+            also=("v1alpha1",),
+        ),
+        crd(
+            SNAPSHOTS,
+            "VirtualMachineSnapshotContent",
+            "virtualmachinesnapshotcontents",
+            ("vmsnapshotcontent", "vmsnapshotcontents"),
+            version="v1beta1",
+            columns=READY_TO_USE,
+            also=("v1alpha1",),
+        ),
+        crd(
+            SNAPSHOTS,
+            "VirtualMachineRestore",
+            "virtualmachinerestores",
+            ("vmrestore", "vmrestores"),
+            version="v1beta1",
+            columns=(
+                ("TargetKind", "string", ".spec.target.kind"),
+                ("TargetName", "string", ".spec.target.name"),
+                ("Complete", "boolean", ".status.complete"),
+                ("RestoreTime", "date", ".status.restoreTime"),
+            ),
+            also=("v1alpha1",),
         ),
         crd(
             "clone.kubevirt.io",
             "VirtualMachineClone",
             "virtualmachineclones",
-            ("vmclone",),
+            ("vmclone", "vmclones"),
             version="v1beta1",
-            columns=(PHASE, AGE),
-            old=("v1alpha1",),
+            columns=(
+                PHASE,
+                ("SourceVirtualMachine", "string", ".spec.source.name"),
+                ("TargetVirtualMachine", "string", ".spec.target.name"),
+            ),
+            also=("v1alpha1",),
         ),
         crd(
             "export.kubevirt.io",
@@ -197,64 +306,53 @@ def definitions() -> list[Object]:
             "virtualmachineexports",
             ("vmexport", "vmexports"),
             version="v1",
-            columns=(PHASE, AGE),
-            also=("v1beta1",),
+            columns=(*SOURCE, PHASE),
+            old=("v1beta1",),
         ),
-        crd(
-            SNAPSHOTS,
-            "VirtualMachineSnapshot",
-            "virtualmachinesnapshots",
-            ("vmsnapshot",),
-            version="v1beta1",
-            columns=(PHASE, AGE),
-            old=("v1alpha1",),
-        ),
-        crd(
-            SNAPSHOTS,
-            "VirtualMachineSnapshotContent",
-            "virtualmachinesnapshotcontents",
-            version="v1beta1",
-            old=("v1alpha1",),
-        ),
-        crd(
-            SNAPSHOTS,
-            "VirtualMachineRestore",
-            "virtualmachinerestores",
-            ("vmrestore",),
-            version="v1beta1",
-            old=("v1alpha1",),
-        ),
-        crd("migrations.kubevirt.io", "MigrationPolicy", "migrationpolicies", version="v1alpha1", cluster=True),
-        crd("backup.kubevirt.io", "VirtualMachineBackup", "virtualmachinebackups", version="v1alpha1"),
     ]
-    for kind, spec in (("Instancetype", INSTANCETYPE_SPEC), ("Preference", ANY)):
-        plural = kind.lower() + "s"
+    for suffix, short in (("", ""), ("Tracker", "tracker")):
+        names = (f"vmbackup{short}", f"vmbackup{short}s")
+        plural = f"virtualmachinebackup{short}s"
         found.append(
-            crd(
-                INSTANCETYPES,
-                f"VirtualMachine{kind}",
-                f"virtualmachine{plural}",
-                (),
-                spec,
-                "v1beta1",
-                False,
-                strict=True,
-            )
-        )
-        found.append(
-            crd(
-                INSTANCETYPES,
-                f"VirtualMachineCluster{kind}",
-                f"virtualmachinecluster{plural}",
-                (),
-                spec,
-                "v1beta1",
-                False,
-                cluster=True,
-                strict=True,
-            )
+            crd(BACKUPS, f"VirtualMachineBackup{suffix}", plural, names, version="v1alpha1", columns=_backup(suffix))
         )
     return found
+
+
+def _backup(suffix: str) -> tuple[Column, ...]:
+    if suffix:
+        checkpoint = ".status.latestCheckpoint"
+        return (
+            *SOURCE,
+            ("LatestCheckpoint", "string", f"{checkpoint}.name"),
+            ("CheckpointTime", "date", f"{checkpoint}.creationTime"),
+        )
+    return (*SOURCE, ("Type", "string", ".status.type"), ("CheckpointName", "string", ".status.checkpointName"))
+
+
+def _instancetypes() -> list[Object]:
+    """Instancetypes and preferences, of a namespace and of the cluster."""
+    names = {
+        "VirtualMachineInstancetype": ("vminstancetype", "vminstancetypes", "vmf", "vmfs"),
+        "VirtualMachineClusterInstancetype": ("vmclusterinstancetype", "vmclusterinstancetypes", "vmcf", "vmcfs"),
+        "VirtualMachinePreference": ("vmpref", "vmprefs", "vmp", "vmps"),
+        "VirtualMachineClusterPreference": ("vmcp", "vmcps"),
+    }
+    return [
+        crd(
+            INSTANCETYPES,
+            kind,
+            kind.lower() + "s",
+            short,
+            INSTANCETYPE_SPEC if kind.endswith("Instancetype") else ANY,
+            "v1beta1",
+            False,
+            columns=(),
+            cluster="Cluster" in kind,
+            strict=True,
+        )
+        for kind, short in names.items()
+    ]
 
 
 def kubevirt_crd() -> Object:

@@ -60,13 +60,16 @@ class DevCluster:
         )
         self._spawn("kube-apiserver", *self._api_flags(url, port))
         await self._wait()
+
+    def start_manager(self) -> None:
+        """Garbage collection and the like; it discovers kinds that come later only after half a minute."""
         if self._with_manager:
             self._spawn(
                 "kube-controller-manager",
                 "--kubeconfig",
                 str(self.kubeconfig),
                 "--leader-elect=false",
-                "--controllers=garbagecollector,namespace,serviceaccount,disruption",
+                "--controllers=garbagecollector,namespace,serviceaccount,disruption,pvc-protection",
                 "--secure-port=0",
             )
 
@@ -158,11 +161,12 @@ class DevCluster:
         return f"{name} ended: {(self._folder / f'{name}.log').read_text(errors='replace')[-2000:]}"
 
     def stop(self) -> None:
-        """End the processes, the last one started first."""
+        """End the processes; an API server with open watches takes its time, and nothing of it is kept."""
         for process in reversed(self._processes):
             process.terminate()
+        for process in reversed(self._processes):
             try:
-                process.wait(10)
+                process.wait(2)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -176,8 +180,9 @@ async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool) -
         (folder / "pid").write_text(str(os.getpid()))
         print(f"devcluster ready: {cluster.kubeconfig}", flush=True)
         if standin:
-            await run_standalone(str(cluster.kubeconfig), free_port())
+            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager)
         else:
+            cluster.start_manager()
             await asyncio.Event().wait()
     finally:
         cluster.stop()

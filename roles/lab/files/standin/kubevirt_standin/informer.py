@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import aiohttp
 
 from .kube import ApiError, Kube
+from .metrics.instruments import Request
 from .resources import Object, Resource, key_of
 
 Handler = Callable[[Object | None, Object | None], None]
@@ -97,9 +98,11 @@ class Informer:
     async def _events(self, path: str, params: dict[str, str]) -> AsyncIterator[Object]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=None)
         url = self._kube.server + path
+        timing = Request(self._kube.server, "GET", path, watch=True)
         async with self._kube.session.get(
             url, params=params, headers=self._kube.headers(), timeout=timeout
         ) as response:
+            timing.done(str(response.status))
             if response.status >= 400:
                 raise ApiError(response.status, {"message": await response.text()})
             pending = b""

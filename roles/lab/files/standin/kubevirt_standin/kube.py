@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import yaml
 
+from .metrics.instruments import Request
 from .resources import Object, Resource
 
 MERGE = "application/merge-patch+json"
@@ -111,16 +112,28 @@ class Kube:
     ) -> Object:
         """One call, answered by the decoded body; raises ApiError, aiohttp.ClientError, TimeoutError."""
         timeout = aiohttp.ClientTimeout(total=15, sock_connect=2, sock_read=10)
-        data = json.dumps(body).encode() if body is not None else None
+        # As Go writes it: the API server compares raw extensions (a ControllerRevision's data) byte by byte.
+        compact = (",", ":")
+        data = (
+            json.dumps(body, separators=compact, sort_keys=True, ensure_ascii=False).encode()
+            if body is not None
+            else None
+        )
         headers = self.headers() | ({"Content-Type": content_type} if data else {})
-        async with self.session.request(
-            method, self.server + path, data=data, params=params, headers=headers, timeout=timeout
-        ) as response:
-            text = await response.text()
-            answer = _decode(text)
-            if response.status >= 400:
-                raise ApiError(response.status, answer if isinstance(answer, dict) else {"message": text})
-            return answer if isinstance(answer, dict) else {}
+        timing = Request(self.server, method, path)
+        code = "<error>"
+        try:
+            async with self.session.request(
+                method, self.server + path, data=data, params=params, headers=headers, timeout=timeout
+            ) as response:
+                code = str(response.status)
+                text = await response.text()
+        finally:
+            timing.done(code)
+        answer = _decode(text)
+        if response.status >= 400:
+            raise ApiError(response.status, answer if isinstance(answer, dict) else {"message": text})
+        return answer if isinstance(answer, dict) else {}
 
     async def get(self, resource: Resource, namespace: str, name: str, sub: str = "") -> Object:
         return await self.request("GET", resource.path(namespace, name, sub))

@@ -8,7 +8,10 @@ from collections.abc import Callable
 
 from .conditions import condition, pod_done, put
 from .controllers.cluster import Cluster
+from .controllers.launcher_pod import guest_memory
+from .controllers.vmi import PAUSED_MESSAGE, UNPAUSED_GATE
 from .handler.domains import CommandError, Guest
+from .metrics.guests import Usage
 from .quantity import to_bytes
 from .recorder import now
 from .resources import NODE, POD, Object, deleting, key_of
@@ -18,6 +21,13 @@ ANNOTATION = "kubevirt-ha.virtops/simulated"
 NODES = ("simulated-1", "simulated-2", "simulated-3")
 NODE_MEMORY = 64 << 30
 MISSING_IMAGE_MARKS = ("no-such", "does-not-exist", "missing")
+BACK_OFF = 1.0
+KUBELET_SECONDS = 0.3
+GATE_MISSING = (
+    "ReadinessGatesNotReady",
+    f'corresponding condition of pod readiness gate "{UNPAUSED_GATE}" does not exist.',
+)
+GATE_CLOSED = ("ReadinessGatesNotReady", PAUSED_MESSAGE)
 CPU_MODELS = ("qemu64", "Skylake-Client", "host-model")
 
 
@@ -34,6 +44,10 @@ class SimulatedGuest:
 
     async def state(self) -> Guest:
         return Guest(self._state, self._error, self.ip, self._migration, self._migration_error, f"{self.ip}:49152")
+
+    async def usage(self) -> Usage:
+        """A simulated guest has its memory and uses nothing that could be measured."""
+        return Usage(balloon=guest_memory(self.vmi["spec"]))
 
     def _set(self, state: str) -> None:
         self._state = state
@@ -94,8 +108,6 @@ def poweroff_after(spec: Object) -> float | None:
 
 def startup_problem(spec: Object) -> str:
     """Why QEMU could not start such a machine."""
-    from .controllers.launcher_pod import guest_memory
-
     if guest_memory(spec) <= 0:
         return (
             'server error. command SyncVMI failed: "LibvirtError(Code=27, Domain=20, '
@@ -120,6 +132,7 @@ class SimulatedWorld:
         cluster.pods.on_change(lambda old, new: self.queue.add(key_of(new or old or {})))
         cluster.vmis.on_change(self._vmi_changed)
         self._addresses = 0
+        self._pulls: dict[str, float] = {}
 
     def _vmi_changed(self, old: Object | None, new: Object | None) -> None:
         vmi = new or old or {}
@@ -185,6 +198,22 @@ class SimulatedWorld:
             if state in ("shutoff", "crashed", "migrated"):
                 await asyncio.sleep(0.3)
                 await self._finish(pod)
+                return None
+        return await self._readiness(pod)
+
+    async def _readiness(self, pod: Object) -> float | None:
+        """Some time after a readiness gate moved, the pod's condition follows."""
+        wanted = _readiness(pod)
+        known = condition(pod, "Ready") or {}
+        if (known.get("status"), known.get("reason", ""), known.get("message", "")) == wanted:
+            return None
+        await asyncio.sleep(KUBELET_SECONDS)
+        fresh = self.cluster.pods.get(key_of(pod))
+        if fresh is None or deleting(fresh) or pod_done(fresh):
+            return None
+        status = copy.deepcopy(fresh["status"])
+        put(status, "Ready", *_readiness(fresh))
+        self.cluster.seen(POD, await self.cluster.write_status(POD, fresh, status))
         return None
 
     async def _schedule(self, pod: Object) -> float | None:
@@ -254,7 +283,7 @@ class SimulatedWorld:
             "qosClass": status.get("qosClass", "Burstable"),
         }
         status["containerStatuses"] = [_container(item, True) for item in pod["spec"]["containers"]]
-        put(status, "Ready", "True")
+        put(status, "Ready", "False", *GATE_MISSING)
         guest = SimulatedGuest(vmi, pod | {"status": status}, lambda: self._changed(key, pod))
         guest.peer = lambda: self._peer(vmi, uid)
         self.guests[uid] = guest
@@ -273,8 +302,10 @@ class SimulatedWorld:
         return None
 
     async def _pull_failure(self, pod: Object, status: Object, image: str) -> float | None:
-        """ErrImagePull first, ImagePullBackOff from then on."""
-        known = (condition(pod, "Initialized") or {}).get("reason")
+        """ErrImagePull first, ImagePullBackOff from a second later on."""
+        clock = asyncio.get_running_loop().time()
+        begun = self._pulls.setdefault(pod["metadata"]["uid"], clock)
+        known = clock - begun >= BACK_OFF
         reason = "ImagePullBackOff" if known else "ErrImagePull"
         message = (
             f'Back-off pulling image "{image}"' if known else f'failed to pull and unpack image "{image}": not found'
@@ -292,7 +323,7 @@ class SimulatedWorld:
             for item in pod["spec"].get("initContainers") or []
         ]
         self.cluster.seen(POD, await self.cluster.write_status(POD, pod, status))
-        return 1.0 if not known else None
+        return None if known else BACK_OFF
 
     async def _end(self, pod: Object) -> float | None:
         """A deleted pod goes when its guest has ended, at once where none ran."""
@@ -305,6 +336,7 @@ class SimulatedWorld:
             await self._finish(pod)
             return 0.1
         self.guests.pop(pod["metadata"]["uid"], None)
+        self._pulls.pop(pod["metadata"]["uid"], None)
         meta = pod["metadata"]
         await self.cluster.kube.delete(POD, meta["namespace"], meta["name"], meta["uid"], grace=0)
         return None
@@ -337,6 +369,14 @@ def _refused_hosts(pod: Object) -> set[str]:
         if item["key"] == "kubernetes.io/hostname" and item["operator"] == "NotIn"
         for value in item.get("values") or []
     }
+
+
+def _readiness(pod: Object) -> tuple[str, str, str]:
+    """Status, reason and message of the pod's Ready condition."""
+    gate = condition(pod, UNPAUSED_GATE)
+    if gate is None:
+        return ("False", *GATE_MISSING)
+    return ("True", "", "") if gate["status"] == "True" else ("False", *GATE_CLOSED)
 
 
 def _missing_image(pod: Object) -> str:

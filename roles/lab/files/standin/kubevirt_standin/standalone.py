@@ -4,33 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from . import metrics, pki
+from . import VERSION, pki, simulated_storage
 from .api.admission import OWN_USERS, Admission
 from .api.server import ApiServer, serve
 from .api.subresources import Subresources
+from .controllers.clone import Clones
 from .controllers.cluster import Cluster
 from .controllers.evacuation import Evacuations
 from .controllers.launcher_pod import Settings
 from .controllers.migration import Migrations
 from .controllers.node import Nodes
+from .controllers.restore import Restores
+from .controllers.snapshot import Snapshots
 from .controllers.vm import VirtualMachines
 from .controllers.vmi import Instances
-from .handler.domains import CommandError, Domains
+from .handler.domains import REASONS, CommandError, Domains
 from .install import install_api_services, install_definitions, install_webhooks, wait_available
 from .kube import Kube
-from .resources import CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, SERVICE, Object
+from .metrics import phases, render
+from .metrics.catalogue import ALL
+from .metrics.components import Found, controller_samples, handler_samples, operator_samples
+from .metrics.guests import Guests
+from .metrics.queues import QUEUES
+from .operator import rbac
+from .operator.manifest import priority_class
+from .operator.status import FINALIZER, OBSERVED, Seen, status_of
+from .resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, PRIORITY_CLASS, SERVICE, Object
 from .simulated import ANNOTATION, SimulatedWorld
+from .simulated_storage import SimulatedStorage
 from .webhooks import Endpoint
 from .work import WorkQueue
 
 USER = OWN_USERS + "kubevirt-controller"
-IMAGE = "quay.io/kubevirt/virt-launcher:v1.9.0-standin"
+REGISTRY = "quay.io/kubevirt"
+IMAGE = f"{REGISTRY}/virt-launcher:{VERSION}"
 
 
 class LocalAgent:
     """Commands go straight to the simulated guests."""
+
+    hotplugs = True
 
     def __init__(self, domains: Domains) -> None:
         self._domains = domains
@@ -40,15 +56,7 @@ class LocalAgent:
         if launcher is None:
             raise CommandError("the launcher pod is gone")
         await launcher.command(verb)
-        if verb in ("pause", "unpause"):
-            await self._seen(vmi, verb)
-
-    async def _seen(self, vmi: Object, verb: str) -> None:
-        reasons = {
-            "pause": ("Paused", "VirtualMachineInstance paused"),
-            "unpause": ("Unpaused", "VirtualMachineInstance unpaused"),
-        }
-        self._domains.cluster.recorder.event(vmi, "Normal", *reasons[verb])
+        self._domains.cluster.recorder.event(vmi, "Normal", *REASONS[verb])
 
 
 class Impersonating(Kube):
@@ -58,29 +66,40 @@ class Impersonating(Kube):
         return super().headers() | {"Impersonate-User": USER}
 
 
-async def run(kubeconfig: str, port: int) -> None:
-    """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works."""
+async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: None) -> None:
+    """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works.
+
+    `defined` is called once the definitions are there: what discovers the API only now and then shall begin after that.
+    """
     kube = Kube.from_kubeconfig(kubeconfig)
     own = Impersonating.from_kubeconfig(kubeconfig)
     cluster = Cluster(own)
+    cluster.hotplugs = True
     domains_holder: list[Domains] = []
     world = SimulatedWorld(cluster, lambda key: domains_holder[0].poke(key))
     domains = Domains(cluster, None, world.launcher_of)
     domains_holder.append(domains)
     controllers = _controllers(cluster)
+    phases.observe(cluster.vmis, cluster.migrations, lambda: True)
     await install_definitions(kube)
-    authority = await _serve(kube, own, domains, port)
+    defined()
+    authority = await _serve(cluster, domains, port)
     await _register(kube, authority, port)
-    async with asyncio.TaskGroup() as group:
-        for informer in cluster.informers():
-            group.create_task(informer.run())
-        await cluster.synced()
-        await world.prepare()
-        for queue in (*controllers, domains.queue, world.queue):
-            group.create_task(queue.run())
-        group.create_task(world.beat())
-        await wait_available(kube)
-        print("kubevirt-standin ready: guests are simulated, there are no nodes", flush=True)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for informer in cluster.informers():
+                group.create_task(informer.run())
+            await cluster.synced()
+            await world.prepare()
+            for queue in (*controllers, domains.queue, world.queue):
+                group.create_task(queue.run())
+            group.create_task(world.beat())
+            await wait_available(kube)
+            await _deployed(kube)
+            print("kubevirt-standin ready: guests are simulated, there are no nodes", flush=True)
+    finally:
+        await kube.close()
+        await own.close()
 
 
 def _controllers(cluster: Cluster) -> list[WorkQueue]:
@@ -91,20 +110,42 @@ def _controllers(cluster: Cluster) -> list[WorkQueue]:
         Migrations(cluster, settings),
         Evacuations(cluster),
         Nodes(cluster),
+        Snapshots(cluster),
+        Restores(cluster),
+        Clones(cluster),
+        SimulatedStorage(cluster),
     )
     return [controller.queue for controller in found]
 
 
-async def _serve(kube: Kube, own: Kube, domains: Domains, port: int) -> pki.Pair:
+async def _serve(cluster: Cluster, domains: Domains, port: int) -> pki.Pair:
     authority = pki.authority("kubevirt-standin")
     pair = pki.issue(authority, "virt-api.kubevirt.svc", ("virt-api.kubevirt.svc", "localhost", "127.0.0.1"))
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = Path(folder, "crt"), Path(folder, "key")
         pair.write(certificate, key)
         context = pki.server_context(certificate, key)
-    server = ApiServer(Subresources(own, LocalAgent(domains)), Admission(own), lambda: metrics.render("virt-api"))
+    server = ApiServer(
+        Subresources(cluster.kube, LocalAgent(domains)), Admission(cluster.kube), lambda: _text(cluster, domains)
+    )
     await serve(server.app(), "127.0.0.1", port, context)
     return authority
+
+
+async def _text(cluster: Cluster, domains: Domains) -> str:
+    """The metrics of all components: this process is each of them."""
+    ready = all(informer.synced.is_set() for informer in cluster.informers())
+    guests = Guests()
+    await domains.measure(guests)
+    kubevirts = await cluster.kube.list(KUBEVIRT)
+    samples: Found = {
+        **controller_samples(cluster, IMAGE, ready, True),
+        **handler_samples(guests, ready),
+        **operator_samples(kubevirts, ready, True),
+        **QUEUES.samples(),
+        "kubevirt_virt_api_ready_status": [({}, 1.0)],
+    }
+    return render(ALL, samples)
 
 
 async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
@@ -117,10 +158,25 @@ async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
             "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": USER}],
         },
     )
+    await simulated_storage.install(kube)
+    await kube.apply(PRIORITY_CLASS, priority_class())
+    for role in rbac.user_roles():
+        await kube.apply(CLUSTER_ROLE, role)
     external = {"type": "ExternalName", "externalName": "127.0.0.1", "ports": [{"port": port, "protocol": "TCP"}]}
     await kube.apply(SERVICE, {"metadata": {"name": "virt-api", "namespace": "kubevirt"}, "spec": external})
     endpoint = Endpoint(authority.base64(), f"https://127.0.0.1:{port}")
     await install_webhooks(kube, endpoint)
     await install_api_services(kube, authority.base64(), port)
-    body = {"metadata": {"name": "kubevirt", "namespace": "kubevirt", "annotations": {ANNOTATION: "true"}}, "spec": {}}
-    await kube.apply(KUBEVIRT, body)
+
+
+async def _deployed(kube: Kube) -> None:
+    """The KubeVirt CR, and the status of what this one process is: all of it, or it would not say so."""
+    meta = {
+        "name": "kubevirt",
+        "namespace": "kubevirt",
+        "annotations": OBSERVED | {ANNOTATION: "true"},
+        "finalizers": [FINALIZER],
+    }
+    made = await kube.apply(KUBEVIRT, {"metadata": meta, "spec": {}})
+    status = status_of({}, Seen("Deployed", True, made["metadata"]["generation"], REGISTRY))
+    await kube.update(KUBEVIRT, made | {"status": status}, "status")

@@ -36,142 +36,68 @@ class Hook:
 
 
 V = ("v1", "v1alpha3")
+MAKE: tuple[str, ...] = ("CREATE",)
+WRITE: tuple[str, ...] = ("CREATE", "UPDATE")
+
+
+def _own(name: str, path: str, operations: tuple[str, ...], plural: str) -> Hook:
+    """A hook of the group kubevirt.io."""
+    return Hook(f"{name}.kubevirt.io", path, operations, "kubevirt.io", V, (plural,))
+
+
+def _other(name: str, path: str, group: str, version: str, plural: str) -> Hook:
+    """A hook of one of the smaller groups."""
+    group = f"{group}.kubevirt.io"
+    name = f"{name}.{group}" if name.startswith("virtualmachine") and "pool" not in name else f"{name}.kubevirt.io"
+    return Hook(name, f"/validate/{path}", WRITE, group, (version,), (plural,))
+
+
 MUTATORS = (
+    _own("virtualmachines-mutator", "/mutate/vm", WRITE, "virtualmachines"),
+    _own("virtualmachineinstances-mutator", "/mutate/vmi", WRITE, "virtualmachineinstances"),
+    _own("migrations-mutator", "/mutate/migration", MAKE, "virtualmachineinstancemigrations"),
     Hook(
-        "virtualmachines-mutator.kubevirt.io",
-        "/mutate/vm",
-        ("CREATE", "UPDATE"),
-        "kubevirt.io",
-        V,
-        ("virtualmachines",),
-    ),
-    Hook(
-        "virtualmachineinstances-mutator.kubevirt.io",
-        "/mutate/vmi",
-        ("CREATE", "UPDATE"),
-        "kubevirt.io",
-        V,
-        ("virtualmachineinstances",),
-    ),
-    Hook(
-        "migrations-mutator.kubevirt.io",
-        "/mutate/migration",
-        ("CREATE", "UPDATE"),
-        "kubevirt.io",
-        V,
-        ("virtualmachineinstancemigrations",),
+        "virtualmachineclones-mutator.kubevirt.io",
+        "/mutate/clone",
+        MAKE,
+        "clone.kubevirt.io",
+        ("v1beta1",),
+        ("virtualmachineclones",),
     ),
 )
 VALIDATORS = (
     Hook(
-        "virtualmachine-validator.kubevirt.io",
-        "/validate/vm",
-        ("CREATE", "UPDATE"),
-        "kubevirt.io",
-        V,
-        ("virtualmachines",),
+        "virt-launcher-eviction-interceptor.kubevirt.io", "/validate/eviction", ("*",), "", ("v1",), ("pods/eviction",)
     ),
+    Hook("hotplug-pod-eviction-interceptor.kubevirt.io", "/validate/hotplug", ("*",), "", ("v1",), ("pods/eviction",)),
+    _own("virtualmachineinstances-create-validator", "/validate/vmi-create", MAKE, "virtualmachineinstances"),
+    _own("virtualmachineinstances-update-validator", "/validate/vmi-update", ("UPDATE",), "virtualmachineinstances"),
+    _own("virtualmachine-validator", "/validate/vm", WRITE, "virtualmachines"),
+    _own("virtualmachinereplicaset-validator", "/validate/replicaset", WRITE, "virtualmachineinstancereplicasets"),
+    _other("virtualmachinepool-validator", "pool", "pool", "v1beta1", "virtualmachinepools"),
+    _own("virtualmachinepreset-validator", "/validate/preset", WRITE, "virtualmachineinstancepresets"),
+    _own("migration-create-validator", "/validate/migration", MAKE, "virtualmachineinstancemigrations"),
+    _own("migration-update-validator", "/validate/migration", ("UPDATE",), "virtualmachineinstancemigrations"),
+    _other("virtualmachinesnapshot-validator", "snapshot", "snapshot", "v1beta1", "virtualmachinesnapshots"),
+    _other("virtualmachinerestore-validator", "restore", "snapshot", "v1beta1", "virtualmachinerestores"),
+    _other("virtualmachinebackup-validator", "backup", "backup", "v1alpha1", "virtualmachinebackups"),
+    _other("virtualmachinebackuptracker-validator", "tracker", "backup", "v1alpha1", "virtualmachinebackuptrackers"),
+    _other("virtualmachineexport-validator", "export", "export", "v1", "virtualmachineexports"),
+    _other("migration-policy-validator", "policy", "migrations", "v1alpha1", "migrationpolicies"),
+    _other("vm-clone-validator", "clone", "clone", "v1beta1", "virtualmachineclones"),
     Hook(
-        "virtualmachineinstances-create-validator.kubevirt.io",
-        "/validate/vmi-create",
-        ("CREATE",),
-        "kubevirt.io",
-        V,
-        ("virtualmachineinstances",),
-    ),
-    Hook(
-        "virtualmachineinstances-update-validator.kubevirt.io",
-        "/validate/vmi-update",
-        ("UPDATE",),
-        "kubevirt.io",
-        V,
-        ("virtualmachineinstances",),
-    ),
-    Hook(
-        "migration-create-validator.kubevirt.io",
-        "/validate/migration",
-        ("CREATE",),
-        "kubevirt.io",
-        V,
-        ("virtualmachineinstancemigrations",),
-    ),
-    Hook(
-        "migration-update-validator.kubevirt.io",
-        "/validate/migration",
-        ("UPDATE",),
-        "kubevirt.io",
-        V,
-        ("virtualmachineinstancemigrations",),
-    ),
-    Hook(
-        "virtualmachinereplicaset-validator.kubevirt.io",
-        "/validate/replicaset",
-        ("CREATE", "UPDATE"),
-        "kubevirt.io",
-        V,
-        ("virtualmachineinstancereplicasets",),
-    ),
-    Hook(
-        "virtualmachinepool-validator.kubevirt.io",
-        "/validate/pool",
-        ("CREATE", "UPDATE"),
-        "pool.kubevirt.io",
-        ("*",),
-        ("virtualmachinepools",),
-    ),
-    Hook(
-        "virtualmachinesnapshot-validator.snapshot.kubevirt.io",
-        "/validate/snapshot",
-        ("CREATE", "UPDATE"),
-        "snapshot.kubevirt.io",
-        ("*",),
-        ("virtualmachinesnapshots",),
-    ),
-    Hook(
-        "virtualmachinerestore-validator.snapshot.kubevirt.io",
-        "/validate/restore",
-        ("CREATE", "UPDATE"),
-        "snapshot.kubevirt.io",
-        ("*",),
-        ("virtualmachinerestores",),
-    ),
-    Hook(
-        "virtualmachineclone-validator.clone.kubevirt.io",
-        "/validate/clone",
-        ("CREATE", "UPDATE"),
-        "clone.kubevirt.io",
-        ("*",),
-        ("virtualmachineclones",),
-    ),
-    Hook(
-        "virtualmachineexport-validator.export.kubevirt.io",
-        "/validate/export",
-        ("CREATE", "UPDATE"),
-        "export.kubevirt.io",
-        ("*",),
-        ("virtualmachineexports",),
-    ),
-    Hook(
-        "virtualmachinebackup-validator.backup.kubevirt.io",
-        "/validate/backup",
-        ("CREATE", "UPDATE"),
-        "backup.kubevirt.io",
-        ("*",),
-        ("virtualmachinebackups",),
-    ),
-    Hook(
-        "virt-launcher-eviction-interceptor.kubevirt.io",
-        "/validate/eviction",
-        ("CREATE",),
-        "",
-        ("v1",),
-        ("pods/eviction",),
+        "plugin-validator.plugin.kubevirt.io",
+        "/validate/plugin",
+        WRITE,
+        "plugin.kubevirt.io",
+        ("v1alpha1",),
+        ("plugins",),
     ),
 )
 OPERATOR_HOOKS = (
-    Hook("kubevirt-validator.kubevirt.io", "/validate/kubevirt", ("DELETE",), "kubevirt.io", V, ("kubevirts",)),
-    Hook("kubevirt-update-validator.kubevirt.io", "/validate/kubevirt", ("UPDATE",), "kubevirt.io", V, ("kubevirts",)),
-    Hook("kubevirt-create-validator.kubevirt.io", "/validate/kubevirt", ("CREATE",), "kubevirt.io", V, ("kubevirts",)),
+    _own("kubevirt-validator", "/validate/kubevirt", ("DELETE",), "kubevirts"),
+    _own("kubevirt-update-validator", "/validate/kubevirt", ("UPDATE",), "kubevirts"),
+    _own("kubevirt-create-validator", "/validate/kubevirt", MAKE, "kubevirts"),
 )
 
 
@@ -180,7 +106,7 @@ def _hook(hook: Hook, endpoint: Endpoint) -> Object:
         "name": hook.name,
         "admissionReviewVersions": ["v1"],
         "sideEffects": "NoneOnDryRun",
-        "failurePolicy": "Ignore" if hook.path == "/validate/eviction" else "Fail",
+        "failurePolicy": "Fail",
         "matchPolicy": "Equivalent",
         "timeoutSeconds": 10,
         "clientConfig": endpoint.client(hook.path),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 
 import aiohttp
 
 from .kube import ApiError
+from .metrics.instruments import ADDS, QUEUED, RETRIES, WORKED
+from .metrics.queues import QUEUES
 
 Reconcile = Callable[[str], Awaitable[float | None]]
 
@@ -24,11 +27,19 @@ class WorkQueue:
         self._again: set[str] = set()
         self._failures: dict[str, int] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self.adds = 0
+        self._added: dict[str, float] = {}
+        self.begun: dict[str, float] = {}
+        QUEUES.add(self)
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait."""
+        return len(self._waiting)
 
     def add(self, key: str) -> None:
         """Handle the key as soon as may be."""
-        self.adds += 1
+        ADDS.labels(self.name).inc()
+        self._added.setdefault(key, time.monotonic())
         if key in self._active:
             self._again.add(key)
         elif key not in self._waiting:
@@ -61,6 +72,8 @@ class WorkQueue:
             key = await self._ready.get()
             self._waiting.discard(key)
             self._active.add(key)
+            now = self.begun[key] = time.monotonic()
+            QUEUED.labels(self.name).observe(now - self._added.pop(key, now))
             try:
                 await self._handle(key)
             except asyncio.CancelledError:
@@ -68,6 +81,7 @@ class WorkQueue:
                 raise
             finally:
                 self._active.discard(key)
+                WORKED.labels(self.name).observe(time.monotonic() - self.begun.pop(key))
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)
@@ -91,5 +105,6 @@ class WorkQueue:
                 self.add_after(key, delay)
 
     def _fail(self, key: str, base: float) -> None:
+        RETRIES.labels(self.name).inc()
         count = self._failures[key] = self._failures.get(key, 0) + 1
         self.add_after(key, min(base * 2 ** (count - 1), 15.0))

@@ -6,6 +6,7 @@ import base64
 import json
 
 from ..kube import Kube
+from ..metrics.instruments import CREATED
 from ..resources import Object
 from . import mutate as mutations
 from .eviction import review_eviction
@@ -64,6 +65,8 @@ class Admission:
             "kubevirt": review_kubevirt,
         }.get(name, review_other)
         denied = await check(review)
+        if name == "vm" and denied is None and review.operation == "CREATE" and not review.dry_run:
+            CREATED.labels(review.namespace).inc()
         return _answer(body, denied, warnings=review.warnings)
 
 

@@ -112,4 +112,19 @@ def mutate_migration(obj: Object, old: Object, operation: str, own: bool) -> Obj
     return wanted
 
 
-MUTATORS: dict[str, Mutator] = {"vm": mutate_vm, "vmi": mutate_vmi, "migration": mutate_migration}
+def mutate_clone(obj: Object, old: Object, operation: str, own: bool) -> Object:
+    """A clone without a target's name gets one."""
+    wanted = copy.deepcopy(obj)
+    spec = wanted.get("spec") or {}
+    target = spec.setdefault("target", {"apiGroup": "kubevirt.io", "kind": "VirtualMachine"})
+    if not target.get("name"):
+        target["name"] = f"clone-{(spec.get('source') or {}).get('name', '')}-{uuid.uuid4().hex[:5]}"
+    return wanted
+
+
+MUTATORS: dict[str, Mutator] = {
+    "vm": mutate_vm,
+    "vmi": mutate_vmi,
+    "migration": mutate_migration,
+    "clone": mutate_clone,
+}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import aiohttp
 
-from .. import metrics, pki
+from .. import pki
 from ..handler.daemon import PORT as HANDLER_PORT
 from ..handler.domains import CommandError
 from ..kube import Kube
+from ..metrics.components import api_text
 from ..resources import CONFIG_MAP, POD, Object
 from .admission import Admission
 from .server import ApiServer, serve
@@ -23,6 +24,8 @@ PORT = 8443
 
 class RemoteAgent:
     """Commands to a VMI go to the virt-handler of its node."""
+
+    hotplugs = False
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
@@ -55,9 +58,7 @@ async def run() -> None:
     trusted = await kube.get(CONFIG_MAP, "kube-system", "extension-apiserver-authentication")
     front = str((trusted.get("data") or {}).get("requestheader-client-ca-file") or "")
     context = pki.server_context(CERTIFICATES / "tls.crt", CERTIFICATES / "tls.key", front.encode())
-    server = ApiServer(
-        Subresources(kube, RemoteAgent(kube)), Admission(kube), lambda: metrics.render("virt-api"), bool(front)
-    )
+    server = ApiServer(Subresources(kube, RemoteAgent(kube)), Admission(kube), api_text, bool(front))
     await serve(server.app(), "0.0.0.0", PORT, context)
     print("virt-api ready", flush=True)
     await asyncio.Event().wait()

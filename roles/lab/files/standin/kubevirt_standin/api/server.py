@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -17,6 +17,7 @@ from .subresources import Answer, Call, Subresources
 GROUP = "subresources.kubevirt.io"
 VERSIONS = ("v1", "v1alpha3")
 KINDS = {"virtualmachines": "vm", "virtualmachineinstances": "vmi"}
+EXPAND = "expand-vm-spec"
 CLUSTER_GETS = ("version", "healthz", "guestfs")
 
 
@@ -24,7 +25,11 @@ class ApiServer:
     """Routes requests; `metrics` gives the text of /metrics; with `front` only the aggregator may act on VMs."""
 
     def __init__(
-        self, subresources: Subresources, admission: Admission, metrics: Callable[[], str], front: bool = False
+        self,
+        subresources: Subresources,
+        admission: Admission,
+        metrics: Callable[[], Awaitable[str]],
+        front: bool = False,
     ) -> None:
         self._subresources, self._admission, self._metrics, self._front = subresources, admission, metrics, front
 
@@ -48,7 +53,7 @@ class ApiServer:
         return web.json_response(await self._admission.validate(request.match_info["name"], await request.json()))
 
     async def _serve_metrics(self, request: web.Request) -> web.Response:
-        return web.Response(text=self._metrics(), content_type="text/plain")
+        return web.Response(text=await self._metrics(), content_type="text/plain")
 
     async def _list_resources(self, request: web.Request) -> web.Response:
         return web.json_response(self._resources(request.match_info["version"]))
@@ -69,7 +74,8 @@ class ApiServer:
             + [
                 {"name": name, "singularName": "", "namespaced": False, "kind": "", "verbs": None}
                 for name in CLUSTER_GETS
-            ],
+            ]
+            + [{"name": EXPAND, "singularName": "", "namespaced": True, "kind": "", "verbs": None}],
         }
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
@@ -78,6 +84,8 @@ class ApiServer:
         parts = request.match_info["rest"].split("/")
         if len(parts) == 1 and parts[0] in CLUSTER_GETS:
             return _cluster(request, parts[0])
+        if len(parts) == 3 and parts[0] == "namespaces" and parts[2] == EXPAND:
+            return await self._expand(request, parts[1])
         if len(parts) < 5 or parts[0] != "namespaces" or parts[2] not in KINDS:
             return _page(404, "Page Not Found")
         namespace, kind, name, sub = parts[1], KINDS[parts[2]], parts[3], "/".join(parts[4:])
@@ -93,6 +101,14 @@ class ApiServer:
         except Refusal as refusal:
             return _refused(refusal)
         return _answered(answer)
+
+    async def _expand(self, request: web.Request, namespace: str) -> web.Response:
+        if request.method != "PUT":
+            return _page(405, "Method Not Allowed")
+        try:
+            return _answered(await self._subresources.expand(namespace, await request.read()))
+        except Refusal as refusal:
+            return _refused(refusal)
 
 
 def _has_client_certificate(request: web.Request) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..conditions import final, has, migrating, phase
+from ..controllers import hotplug
+from ..controllers.instancetype import InstancetypeError, expand
 from ..controllers.launcher_pod import grace_period
 from ..controllers.vm import run_strategy
 from ..kube import JSON_PATCH, ApiError, Kube
@@ -19,7 +21,9 @@ VM_KIND, VMI_KIND = "virtualmachine", "virtualmachineinstance"
 
 
 class NodeAgent(Protocol):
-    """The way to the virt-handler of a VMI's node."""
+    """The way to the virt-handler of a VMI's node; `hotplugs` where that can give volumes to a guest that runs."""
+
+    hotplugs: bool
 
     async def command(self, vmi: Object, verb: str) -> None: ...
 
@@ -253,7 +257,18 @@ class Subresources:
         if is_dry_run(options):
             return Answer(202)
         raise_if_known(call, vm, options["name"])
-        raise not_served("hot-plugged volumes")
+        source = options["volumeSource"]
+        if not self._agent.hotplugs or not any(source.get(kind) for kind in hotplug.SOURCES):
+            raise not_served("hot-plugged volumes")
+        spec = vm["spec"]["template"]["spec"]
+        return await self._plug(call, spec, hotplug.added(spec, options["name"], options["disk"], source), options)
+
+    async def _plug(self, call: Call, spec: Object, wanted: Object, options: Object) -> Answer:
+        """Change the template; the VM's controller takes it over into the VMI."""
+        path = "/spec/template/spec"
+        patch = [{"op": "test", "path": path, "value": spec}, {"op": "replace", "path": path, "value": wanted}]
+        await self._patch(VM, call, patch, options)
+        return Answer(202)
 
     async def vm_removevolume(self, call: Call) -> Answer:
         options = decode(call.body, "RemoveVolumeOptions", ("name", "dryRun"))
@@ -264,7 +279,10 @@ class Subresources:
         if options["name"] not in names:
             text = f"Unable to remove volume [{options['name']}] because it does not exist"
             raise conflict(VM_KIND, call.name, text)
-        raise not_served("the removal of hot-plugged volumes")
+        spec = vm["spec"]["template"]["spec"]
+        if not self._agent.hotplugs or options["name"] not in hotplug.hotplugged(spec):
+            raise not_served("the removal of volumes that were not hot-plugged")
+        return await self._plug(call, spec, hotplug.without(spec, {options["name"]}), options)
 
     async def vmi_addvolume(self, call: Call) -> Answer:
         options = decode(call.body, "AddVolumeOptions", ("name", "dryRun"))
@@ -300,9 +318,17 @@ class Subresources:
         raise conflict(VM_KIND, call.name, text)
 
     async def vm_expand_spec(self, call: Call) -> Answer:
-        from ..controllers.instancetype import InstancetypeError, expand
+        return await self._expanded(copy.deepcopy(await self._vm(call)))
 
-        vm = copy.deepcopy(await self._vm(call))
+    async def expand(self, namespace: str, body: bytes) -> Answer:
+        """A VM that need not exist, with its instancetype and preference written out."""
+        vm = decode(body, "VirtualMachine", ())
+        if not ((vm.get("spec") or {}).get("template") or {}).get("spec"):
+            raise bad_request("Object is not a valid VirtualMachine")
+        vm.setdefault("metadata", {})["namespace"] = namespace
+        return await self._expanded(vm)
+
+    async def _expanded(self, vm: Object) -> Answer:
         try:
             vm["spec"]["template"]["spec"], _ = await expand(self._kube, vm)
         except InstancetypeError as error:

@@ -6,15 +6,33 @@ from ..resources import KUBEVIRT, Object
 from .causes import cause
 from .review import Denied, Review, deny
 
+WITHOUT_CONTROLLER = (
+    "MigrationPolicy",
+    "Plugin",
+    "VirtualMachineBackupTracker",
+    "VirtualMachineExport",
+    "VirtualMachineInstancePreset",
+    "VirtualMachineInstanceReplicaSet",
+    "VirtualMachinePool",
+)
+
+
+def _not_served(what: str) -> Denied:
+    """What nothing here would act on is refused, never taken in silence."""
+    return Denied(f"the KubeVirt stand-in does not serve {what}", code=501, reason="NotImplemented")
+
 
 async def review_other(review: Review) -> Denied | None:
     """The rules of replica sets, pools, snapshots, backups and of the KubeVirt CR."""
     kind = review.obj.get("kind", "")
+    if review.operation == "CREATE" and not review.dry_run and kind in WITHOUT_CONTROLLER:
+        return _not_served(f"{kind} objects")
     rule = {
         "VirtualMachineInstanceReplicaSet": _replica_set,
         "VirtualMachinePool": _pool,
         "VirtualMachineSnapshot": _snapshot,
         "VirtualMachineBackup": _backup,
+        "VirtualMachineClone": _clone,
     }.get(kind)
     return rule(review.obj) if rule is not None else None
 
@@ -41,6 +59,15 @@ def _pool(obj: Object) -> Denied | None:
 def _snapshot(obj: Object) -> Denied | None:
     if not (obj["spec"].get("source") or {}).get("apiGroup"):
         return deny([cause("NotFound", "missing apiGroup", "spec.source.apiGroup")])
+    return None
+
+
+def _clone(obj: Object) -> Denied | None:
+    spec = obj["spec"]
+    if (spec.get("source") or {}).get("kind") != "VirtualMachine":
+        return _not_served("clones of anything but a VirtualMachine")
+    if any(spec.get(name) for name in ("labelFilters", "annotationFilters", "template")):
+        return _not_served("clones with filters")
     return None
 
 

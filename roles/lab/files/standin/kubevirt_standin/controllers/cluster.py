@@ -9,7 +9,7 @@ from ..informer import Informer
 from ..kube import Kube
 from ..quantity import to_bytes
 from ..recorder import Recorder
-from ..resources import MIGRATION, NODE, POD, PVC, VM, VMI, Object, Resource
+from ..resources import CLONE, MIGRATION, NODE, POD, PVC, RESTORE, SNAPSHOT, VM, VMI, Object, Resource
 from .claims import claims_of
 
 WITHOUT_STATUS_RESOURCE = (VMI,)
@@ -21,15 +21,21 @@ class Cluster:
     def __init__(self, kube: Kube, component: str = "virtualmachine-controller", pod_fields: str = "") -> None:
         self.kube = kube
         self.recorder = Recorder(kube, component)
+        # Whether a guest that runs can get volumes: QEMU's part of it is not written.
+        self.hotplugs = False
         self.vms = Informer(kube, VM)
         self.vmis = Informer(kube, VMI)
         self.migrations = Informer(kube, MIGRATION)
         self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher", fields=pod_fields)
         self.nodes = Informer(kube, NODE)
         self.pvcs = Informer(kube, PVC)
+        self.snapshots = Informer(kube, SNAPSHOT)
+        self.restores = Informer(kube, RESTORE)
+        self.clones = Informer(kube, CLONE)
 
     def informers(self) -> Iterable[Informer]:
-        return (self.vms, self.vmis, self.migrations, self.pods, self.nodes, self.pvcs)
+        machines = (self.vms, self.vmis, self.migrations)
+        return (*machines, self.pods, self.nodes, self.pvcs, self.snapshots, self.restores, self.clones)
 
     async def synced(self) -> None:
         """Return once every store is filled."""
@@ -56,7 +62,7 @@ class Cluster:
         """Delete this very object, by its UID."""
         meta = obj["metadata"]
         answer = await self.kube.delete(resource, meta.get("namespace", ""), meta["name"], meta["uid"], grace)
-        if answer and answer.get("kind") == resource.kind:
+        if answer and answer.get("kind") == resource.kind and answer["metadata"].get("resourceVersion"):
             self.seen(resource, answer)
 
     def seen(self, resource: Resource, answer: Object) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -184,6 +185,14 @@ def guest_memory(spec: Object) -> int:
 def vcpus(spec: Object) -> int:
     cpu = (spec.get("domain") or {}).get("cpu") or {}
     return int(cpu.get("cores") or 1) * int(cpu.get("sockets") or 1) * int(cpu.get("threads") or 1)
+
+
+def mac_address(meta: Object, interface: Object) -> str:
+    """The MAC address that the interface asks for, else one of its own that stays the VMI's as it moves."""
+    if interface.get("macAddress"):
+        return str(interface["macAddress"]).replace("-", ":").lower()
+    digest = hashlib.sha256(f"{meta['uid']}/{interface['name']}".encode()).hexdigest()
+    return ":".join(("02", *(digest[at : at + 2] for at in range(0, 10, 2))))
 
 
 def resources(spec: Object) -> Object:

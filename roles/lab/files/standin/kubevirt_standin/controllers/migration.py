@@ -158,9 +158,7 @@ class Migrations:
             await self._enter(migration, "Running")
 
     async def _succeed(self, migration: Object, vmi: Object, state: Object) -> None:
-        status: Object = copy.deepcopy(migration.get("status") or {})
-        status["migrationState"] = state
-        await self._enter(migration | {"status": status}, "Succeeded")
+        """Clear the VMI first: once the migration is over nobody comes back to it."""
         fresh = copy.deepcopy(self.cluster.vmis.get(key_of(vmi)) or vmi)
         fresh["metadata"].get("labels", {}).pop("kubevirt.io/migrationTargetNodeName", None)
         fresh["status"]["conditions"] = [
@@ -168,6 +166,9 @@ class Migrations:
         ]
         if fresh != self.cluster.vmis.get(key_of(vmi)):
             await self.cluster.write(VMI, fresh)
+        status: Object = copy.deepcopy(migration.get("status") or {})
+        status["migrationState"] = state
+        await self._enter(migration | {"status": status}, "Succeeded")
 
     async def _fail_state(self, vmi: Object) -> None:
         fresh = copy.deepcopy(vmi)
@@ -181,6 +182,8 @@ class Migrations:
                 await self.cluster.remove(POD, pod)
             if vmi is not None and not final(vmi):
                 await self._cancel_state(migration, vmi)
+        if value not in OVER:
+            migration = await self._enter(migration, "Failed")
         finalizers = migration["metadata"].get("finalizers") or []
         if FINALIZER in finalizers:
             done = copy.deepcopy(migration)

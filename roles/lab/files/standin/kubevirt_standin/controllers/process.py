@@ -8,15 +8,20 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .. import metrics, pki
+from .. import pki
 from ..api.server import serve
 from ..kube import Kube
 from ..leader import Elector, Timing, lead
+from ..metrics import phases
+from ..metrics.components import controller_text
+from .clone import Clones
 from .cluster import Cluster
 from .evacuation import Evacuations
 from .launcher_pod import Settings
 from .migration import Migrations
 from .node import Nodes
+from .restore import Restores
+from .snapshot import Snapshots
 from .vm import VirtualMachines
 from .vmi import Instances
 
@@ -35,8 +40,12 @@ async def run(timing: Timing, image: str, use_emulation: bool) -> None:
         Migrations(cluster, settings).queue,
         Evacuations(cluster).queue,
         Nodes(cluster).queue,
+        Snapshots(cluster).queue,
+        Restores(cluster).queue,
+        Clones(cluster).queue,
     ]
-    await _serve(elector)
+    phases.observe(cluster.vmis, cluster.migrations, lambda: elector.leading)
+    await _serve(elector, cluster, image)
     async with asyncio.TaskGroup() as group:
         for informer in cluster.informers():
             group.create_task(informer.run())
@@ -44,9 +53,11 @@ async def run(timing: Timing, image: str, use_emulation: bool) -> None:
         await lead(elector, queues)
 
 
-async def _serve(elector: Elector) -> None:
+async def _serve(elector: Elector, cluster: Cluster, image: str) -> None:
     async def scrape(request: web.Request) -> web.Response:
-        return web.Response(text=metrics.render("virt-controller", leading=elector.leading), content_type="text/plain")
+        ready = all(informer.synced.is_set() for informer in cluster.informers())
+        text = controller_text(cluster, image, ready, elector.leading)
+        return web.Response(text=text, content_type="text/plain")
 
     async def healthy(request: web.Request) -> web.Response:
         return web.Response(text="ok")

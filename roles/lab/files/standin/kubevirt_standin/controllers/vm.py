@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import uuid
 
 from ..conditions import final
 from ..kube import ApiError
 from ..resources import VM, VMI, Object, controller_of, deleting, key_of, owner_reference
 from ..work import WorkQueue
-from . import vm_revision, vm_status, vm_volumes
+from . import hotplug, vm_revision, vm_status, vm_volumes
 from .cluster import Cluster
 from .instancetype import InstancetypeError, expand
 
 FINALIZER = "kubevirt.io/virtualMachineControllerFinalize"
+# A VM without firmware UUID gets the one that follows from its name.
+FIRMWARE = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 OBSERVED = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
 
 
@@ -103,12 +106,16 @@ class VirtualMachines:
         return vmi if owner is None or owner["uid"] == vm["metadata"]["uid"] else None
 
     async def _ensure_marks(self, vm: Object) -> Object:
-        """The finalizer and the annotations that every VM gets."""
+        """The finalizer, the annotations and the firmware UUID that every VM gets."""
         meta = vm["metadata"]
         finalizers, annotations = meta.get("finalizers") or [], meta.get("annotations") or {}
-        if FINALIZER in finalizers and all(name in annotations for name in OBSERVED):
+        firmware = (vm["spec"]["template"]["spec"].get("domain") or {}).get("firmware") or {}
+        if FINALIZER in finalizers and all(name in annotations for name in OBSERVED) and firmware.get("uuid"):
             return vm
         marked = copy.deepcopy(vm)
+        if not firmware.get("uuid"):
+            domain = marked["spec"]["template"]["spec"].setdefault("domain", {})
+            domain["firmware"] = firmware | {"uuid": str(uuid.uuid5(FIRMWARE, meta["name"]))}
         if FINALIZER not in finalizers:
             marked["metadata"]["finalizers"] = [*finalizers, FINALIZER]
         marked["metadata"]["annotations"] = annotations | OBSERVED
@@ -188,7 +195,7 @@ class VirtualMachines:
         return vm, None
 
     async def _update_live(self, vm: Object, vmi: Object) -> None:
-        """Take placement and link states of the template over into the VMI."""
+        """Take placement, link states and hot-plugged volumes of the template over into the VMI."""
         if final(vmi):
             return
         fresh = copy.deepcopy(vmi)
@@ -204,6 +211,8 @@ class VirtualMachines:
                 item.pop("state", None)
             else:
                 item["state"] = states[item["name"]]
+        if self.cluster.hotplugs:
+            fresh["spec"] = hotplug.follow(template, spec)
         if fresh != vmi:
             await self.cluster.write(VMI, fresh)
 
@@ -274,3 +283,12 @@ class VirtualMachines:
             missing_pvc=vm_volumes.missing_claim(self.cluster, vm, vmi),
         )
         await self.cluster.write_status(VM, vm, vm_status.render(facts))
+        await self._release(vmi)
+
+    async def _release(self, vmi: Object | None) -> None:
+        """A VMI that has ended goes only after the VM's status has told how."""
+        finalizers = vmi["metadata"].get("finalizers") or [] if vmi is not None else []
+        if vmi is not None and deleting(vmi) and final(vmi) and FINALIZER in finalizers:
+            released = copy.deepcopy(vmi)
+            released["metadata"]["finalizers"] = [name for name in finalizers if name != FINALIZER]
+            await self.cluster.write(VMI, released)

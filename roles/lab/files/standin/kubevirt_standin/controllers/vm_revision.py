@@ -6,6 +6,7 @@ import copy
 
 from ..kube import ApiError
 from ..resources import REVISION, VM, Object, owner_reference
+from . import hotplug
 from .cluster import Cluster
 
 LIVE_TEMPLATE_FIELDS = ("nodeSelector", "affinity", "tolerations")
@@ -57,7 +58,16 @@ async def needs_restart(cluster: Cluster, vm: Object, vmi: Object) -> str:
     if vmi["metadata"].get("deletionTimestamp") and not _marked(vm):
         return ""
     began = await _started_with(cluster, vm, vmi)
-    return difference(began, vm["spec"]) if began is not None else ""
+    if began is None:
+        return ""
+    return difference(_plugged(began), _plugged(vm["spec"])) if cluster.hotplugs else difference(began, vm["spec"])
+
+
+def _plugged(spec: Object) -> Object:
+    """The spec without what can be plugged while the guest runs."""
+    template = spec["template"]
+    rest = hotplug.without(template["spec"], set(hotplug.hotplugged(template["spec"])))
+    return spec | {"template": template | {"spec": rest}}
 
 
 def difference(began: Object, spec: Object) -> str:

@@ -170,6 +170,8 @@ def printable(facts: Facts, status: Object) -> str:
         failure = status.get("startFailure")
         waiting = failure and seconds_until(failure["retryAfterTimestamp"]) > 0
         return "CrashLoopBackOff" if waiting and facts.strategy != "Halted" else "Stopped"
+    if final(vmi) and _unschedulable(vmi):
+        return "ErrorUnschedulable"
     if final(vmi):
         return "CrashLoopBackOff" if status.get("startFailure") and facts.strategy != "Halted" else "Stopped"
     if deleting(vmi):
@@ -185,10 +187,14 @@ def printable(facts: Facts, status: Object) -> str:
     return _starting(facts)
 
 
+def _unschedulable(vmi: Object) -> bool:
+    scheduled = condition(vmi, "PodScheduled") or {}
+    return scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+
+
 def _starting(facts: Facts) -> str:
     vmi = facts.vmi or {}
-    scheduled = condition(vmi, "PodScheduled")
-    if scheduled and scheduled["status"] == "False" and scheduled.get("reason") == "Unschedulable":
+    if _unschedulable(vmi):
         return "ErrorUnschedulable"
     if _provisioning(facts):
         return "Provisioning"

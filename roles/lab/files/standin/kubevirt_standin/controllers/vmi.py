@@ -17,6 +17,7 @@ from ..conditions import (
     put,
 )
 from ..kube import ApiError
+from ..metrics.instruments import synced
 from ..resources import POD, VMI, Object, controller_of, deleting, key_of
 from ..work import WorkQueue
 from . import launcher_pod
@@ -63,6 +64,7 @@ class Instances:
 
     async def reconcile(self, key: str) -> float | None:
         vmi = self.cluster.vmis.get(key)
+        synced(key, vmi is not None)
         if vmi is None:
             return None
         pods = self.cluster.pods_of(vmi)
@@ -207,7 +209,10 @@ class Instances:
             put(status, "Ready", "False", *NOT_RUNNING, probed=True)
         elif has(vmi, "Paused"):
             put(status, "Ready", "False", "ReadinessGatesNotReady", PAUSED_MESSAGE)
-        elif (condition(vmi, "Ready") or {}).get("reason") == "ReadinessGatesNotReady" or pod_ready(pod):
+        elif (condition(pod, "Ready") or {}).get("reason") == "ReadinessGatesNotReady":
+            gates = condition(pod, "Ready") or {}
+            put(status, "Ready", "False", gates["reason"], gates.get("message", ""))
+        elif pod_ready(pod):
             put(status, "Ready", "True")
 
     @staticmethod
@@ -238,14 +243,16 @@ class Instances:
         elif condition(vmi, "PodScheduled") is not None:
             drop(status, "PodScheduled")
 
-    @staticmethod
-    def _finalizers(vmi: Object, pods: list[Object]) -> None:
-        """Let a deleted VMI go once no pod of it is left alive."""
+    def _finalizers(self, vmi: Object, pods: list[Object]) -> None:
+        """Let a deleted VMI go once no pod of it is left alive; its VM, where it has one, lets it go by itself."""
         if not deleting(vmi):
             return
         alive = [pod for pod in pods if not pod_done(pod)]
         if final(vmi) and not alive:
-            keep = [name for name in vmi["metadata"].get("finalizers") or [] if name not in (FOREGROUND, CONTROLLER)]
+            owner = self.cluster.vms.get(key_of(vmi))
+            owned = owner is not None and (controller_of(vmi) or {}).get("uid") == owner["metadata"]["uid"]
+            dropped = (FOREGROUND,) if owned else (FOREGROUND, CONTROLLER)
+            keep = [name for name in vmi["metadata"].get("finalizers") or [] if name not in dropped]
             vmi["metadata"]["finalizers"] = keep
 
     async def _gate(self, vmi: Object, pods: list[Object]) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from .. import metrics, pki
+from .. import pki
 from ..api.server import serve
 from ..controllers.cluster import Cluster
 from ..kube import ApiError, Kube
+from ..metrics.components import handler_text
+from ..metrics.guests import Guests, deprecated_machine_types
 from ..recorder import now
 from ..resources import NODE
-from .domains import CommandError, Domains
+from .domains import REASONS, CommandError, Domains
 from .local import LocalLaunchers
 
 BEAT_EVERY = 60.0
@@ -23,12 +25,6 @@ CPU_MODELS = ("qemu64", "kvm64")
 CERTIFICATES = Path("/etc/virt-handler/certs")
 PORT = 8186
 METRICS_PORT = 8443
-REASONS = {
-    "pause": ("Paused", "VirtualMachineInstance paused"),
-    "unpause": ("Unpaused", "VirtualMachineInstance unpaused"),
-    "reset": ("Reset", "VirtualMachineInstance reset"),
-    "softreboot": ("SoftRebooted", "VirtualMachineInstance soft rebooted"),
-}
 
 
 class Handler:
@@ -40,6 +36,8 @@ class Handler:
         self._launchers = LocalLaunchers(self._poke)
         self._domains = Domains(self._cluster, node, self._launchers.launcher_of)
         self._cluster.pods.on_change(self._launchers.pod_changed)
+        self._machine_types: list[str] = []
+        self._ready = False
 
     def _poke(self, key: str) -> None:
         self._domains.poke(key)
@@ -54,6 +52,8 @@ class Handler:
                 group.create_task(informer.run())
             for informer in needed:
                 await informer.synced.wait()
+            self._machine_types = await deprecated_machine_types()
+            self._ready = True
             group.create_task(self._domains.queue.run())
             await self._serve()
             print(f"virt-handler ready on {self._node}", flush=True)
@@ -88,7 +88,10 @@ class Handler:
         await serve(public, "0.0.0.0", METRICS_PORT, pki.server_context(*pair))
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(text=metrics.render("virt-handler"), content_type="text/plain")
+        guests = Guests()
+        await self._domains.measure(guests)
+        guests.machine_types(self._node, self._machine_types)
+        return web.Response(text=handler_text(guests, self._ready), content_type="text/plain")
 
     async def _command(self, request: web.Request) -> web.Response:
         info = request.match_info

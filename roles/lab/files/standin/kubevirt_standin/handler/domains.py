@@ -8,12 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..conditions import drop, enter_phase, final, has, phase, put
+from ..conditions import drop, enter_phase, final, has, phase, put, running
+from ..controllers import hotplug
 from ..controllers.cluster import Cluster
-from ..controllers.launcher_pod import grace_period
+from ..controllers.launcher_pod import grace_period, mac_address
+from ..metrics.guests import Guests, Usage
+from ..metrics.instruments import synced
 from ..recorder import now
 from ..resources import VMI, Object, deleting, key_of
 from ..work import WorkQueue
+
+REASONS = {
+    "pause": ("Paused", "VirtualMachineInstance paused"),
+    "unpause": ("Unpaused", "VirtualMachineInstance unpaused"),
+    "reset": ("Reset", "VirtualMachineInstance reset"),
+    "softreboot": ("SoftRebooted", "VirtualMachineInstance soft rebooted"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,8 @@ class Launcher(Protocol):
     """The control of one launcher pod."""
 
     async def state(self) -> Guest: ...
+
+    async def usage(self) -> Usage: ...
 
     async def command(self, verb: str, **arguments: object) -> None:
         """start, pause, unpause, reset, softreboot, shutdown, kill, migrate, cancel_migration."""
@@ -91,8 +103,25 @@ class Domains:
         pod = self.pod_of(vmi, name)
         return self._launcher_of(vmi, pod) if pod is not None else None
 
+    async def measure(self, guests: Guests) -> None:
+        """Ask the launcher of every guest here what it has used; one that does not answer has no series."""
+        mine = [vmi for vmi in self.cluster.vmis.all() if running(vmi) and self._own_node(vmi)]
+        answers = await asyncio.gather(*(self._usage(vmi) for vmi in mine), return_exceptions=True)
+        for vmi, answer in zip(mine, answers, strict=True):
+            if isinstance(answer, Usage):
+                guests.guest(vmi, answer, not has(vmi, "Paused"))
+
+    def _own_node(self, vmi: Object) -> bool:
+        return self.node is None or (vmi.get("status") or {}).get("nodeName") == self.node
+
+    async def _usage(self, vmi: Object) -> Usage | None:
+        launcher = self.launcher(vmi)
+        return await launcher.usage() if launcher is not None else None
+
     async def reconcile(self, key: str) -> float | None:
         vmi = self.cluster.vmis.get(key)
+        if vmi is None or self._concerns(vmi):
+            synced(key, vmi is not None)
         if vmi is None or phase(vmi) not in ("Scheduled", "Running", "Succeeded", "Failed"):
             return None
         status = vmi["status"]
@@ -187,6 +216,11 @@ class Domains:
         elif guest.state == "running":
             drop(status, "Paused")
         status.setdefault("guestOSInfo", {})
+        plugged = hotplug.statuses(vmi["spec"])
+        if plugged:
+            status["volumeStatus"] = plugged
+        else:
+            status.pop("volumeStatus", None)
         if guest.ip:
             domain = vmi["spec"].get("domain") or {}
             status["interfaces"] = [
@@ -198,8 +232,8 @@ class Domains:
                     "linkState": "up",
                     "podInterfaceName": "eth0",
                     "queueCount": 1,
+                    "mac": mac_address(vmi["metadata"], item),
                 }
-                | ({"mac": item["macAddress"]} if item.get("macAddress") else {})
                 for item in (domain.get("devices") or {}).get("interfaces") or []
             ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from ..controllers.launcher_pod import CONTROL_DIR
+from ..metrics.guests import Usage
 from ..resources import Object, key_of
 from .domains import CommandError, Guest
 
@@ -26,6 +27,12 @@ class SocketLauncher:
     async def state(self) -> Guest:
         async with self._session(5) as session, session.get("http://launcher/state") as response:
             return Guest(**await response.json())
+
+    async def usage(self) -> Usage:
+        async with self._session(5) as session, session.get("http://launcher/usage") as response:
+            if response.status != 200:
+                raise CommandError(await response.text())
+            return Usage(**await response.json())
 
     async def command(self, verb: str, **arguments: object) -> None:
         async with (

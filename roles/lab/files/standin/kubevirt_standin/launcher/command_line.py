@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..controllers.launcher_pod import DISKS, guest_memory, vcpus
+from ..controllers.launcher_pod import DISKS, guest_memory, mac_address, vcpus
 from ..resources import Object
 from .volumes import DiskFile
 
@@ -57,7 +57,7 @@ def build(vmi: Object, machine: Machine) -> list[str]:
     ]
     if firmware.get("uuid"):
         command += ["-uuid", firmware["uuid"]]
-    command += _kernel(firmware) + _disks(spec, machine) + _networks(spec)
+    command += _kernel(firmware) + _disks(spec, machine) + _networks(spec, meta)
     if machine.incoming_port:
         command += ["-incoming", f"tcp:0.0.0.0:{machine.incoming_port}"]
     if machine.paused:
@@ -131,7 +131,7 @@ def _disk(index: int, disk: Object, file: DiskFile) -> list[str]:
     return ["-drive", ",".join(drive), "-device", device]
 
 
-def _networks(spec: Object) -> list[str]:
+def _networks(spec: Object, meta: Object) -> list[str]:
     """One user-mode network an interface of the pod network; the guest gets 10.0.2.2 by DHCP."""
     pod_networks = {network["name"] for network in spec.get("networks") or [] if "pod" in network}
     command: list[str] = []
@@ -151,9 +151,7 @@ def _networks(spec: Object) -> list[str]:
             *forwards,
         ]
         model = {"virtio": "virtio-net-pci"}.get(item.get("model") or "virtio", str(item.get("model")))
-        device = f"{model},netdev=n{index},romfile="
-        if item.get("macAddress"):
-            device += f",mac={item['macAddress'].replace('-', ':')}"
+        device = f"{model},netdev=n{index},romfile=,mac={mac_address(meta, item)}"
         command += ["-netdev", ",".join(options), "-device", device]
     return command
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..handler.domains import CommandError, Guest
+from ..metrics.guests import Usage
 from ..resources import Object
 from .command_line import RUN, Machine, build
 from .qmp import Qmp, QmpError
+from .usage import usage
 from .volumes import VolumeProblem, prepare
 
 LOCK_PATIENCE = 180.0
@@ -36,6 +38,12 @@ class Qemu:
         """The state now."""
         address = f"{self.ip}:{self._incoming_port}" if self._incoming_port else ""
         return Guest(self._state, self._error, self.ip, self._migration, self._migration_error, address)
+
+    async def usage(self) -> Usage:
+        """What the guest has used so far; nothing where QEMU does not run."""
+        if self._process is None or self._process.returncode is not None or self._qmp is None:
+            return Usage()
+        return await usage(self._process.pid, self._qmp)
 
     def _set(self, state: str, error: str = "") -> None:
         if (state, error) != (self._state, self._error):

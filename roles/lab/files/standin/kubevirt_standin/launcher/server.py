@@ -15,6 +15,7 @@ from aiohttp import web
 from ..controllers.launcher_pod import CONTROL_DIR, grace_period
 from ..handler.domains import CommandError
 from .machine import Qemu, accelerator
+from .qmp import QmpError
 
 FAREWELL = 3.0
 
@@ -36,6 +37,7 @@ class LauncherServer:
         """Serve; return when the guest is over and virt-handler knows."""
         app = web.Application()
         app.router.add_get("/state", self._state)
+        app.router.add_get("/usage", self._usage)
         app.router.add_get("/watch", self._watch)
         app.router.add_post("/command", self._command)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
@@ -84,6 +86,12 @@ class LauncherServer:
         if guest.state in ("shutoff", "crashed", "migrated"):
             self._told.set()
         return web.json_response(asdict(guest))
+
+    async def _usage(self, request: web.Request) -> web.Response:
+        try:
+            return web.json_response(asdict(await self._qemu.usage()))
+        except (OSError, QmpError, TimeoutError) as error:
+            return web.json_response({"error": str(error)}, status=503)
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         """A line at once and at each change."""

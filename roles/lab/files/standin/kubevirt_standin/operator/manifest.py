@@ -28,6 +28,16 @@ def _full(resource: Resource, obj: Object) -> Object:
     return {"apiVersion": resource.api_version, "kind": resource.kind} | obj
 
 
+def priority_class() -> Object:
+    """What the components run with."""
+    return {
+        "metadata": {"name": "kubevirt-cluster-critical"},
+        "value": 1_000_000_000,
+        "globalDefault": False,
+        "description": "This priority class should be used for core kubevirt components only.",
+    }
+
+
 def operator_documents(image: str) -> list[Object]:
     """All that is applied before the KubeVirt CR, the namespace and the CRD first."""
     labels = {"kubevirt.io": "virt-operator"}
@@ -54,15 +64,7 @@ def operator_documents(image: str) -> list[Object]:
             },
         ),
         _full(CRD, kubevirt_crd()),
-        _full(
-            PRIORITY_CLASS,
-            {
-                "metadata": {"name": "kubevirt-cluster-critical"},
-                "value": 1_000_000_000,
-                "globalDefault": False,
-                "description": "This priority class should be used for core kubevirt components only.",
-            },
-        ),
+        _full(PRIORITY_CLASS, priority_class()),
         _full(
             SERVICE_ACCOUNT,
             {"metadata": {"name": "kubevirt-operator", "namespace": NAME, "labels": {"kubevirt.io": ""}}},

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .. import VERSION, metrics, pki
+from .. import pki
 from ..api.admission import Admission
 from ..api.server import serve
 from ..informer import Informer
 from ..install import install_api_services, install_definitions, install_webhooks
 from ..kube import Kube, retry_forever
 from ..leader import Elector, Timing, lead
-from ..recorder import now
+from ..metrics.components import operator_text
 from ..resources import (
     API_SERVICE,
     CLUSTER_ROLE,
@@ -31,6 +31,7 @@ from ..resources import (
     SERVICE,
     SERVICE_ACCOUNT,
     VALIDATING,
+    VMI,
     Object,
     deleting,
     key_of,
@@ -39,9 +40,9 @@ from ..webhooks import Endpoint
 from ..work import WorkQueue
 from . import certificates, rbac, workloads
 from .patches import PatchProblem, apply_all
+from .status import FINALIZER, OBSERVED, Seen, outdated, status_of
 
-FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
-OBSERVED = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
+COUNT_EVERY = 60.0  # the seconds between counts of outdated VMIs, which are not watched
 WEBHOOK_PORT, METRICS_PORT = 8444, 8443
 
 
@@ -88,7 +89,7 @@ class Operator:
         known = (kubevirt.get("status") or {}).get("phase") == "Deployed"
         phase = "Deployed" if ready or (known and not problem) else "Deploying"
         await self._status(kubevirt, phase, ready, problem, kubevirt["metadata"]["generation"])
-        return None
+        return COUNT_EVERY
 
     async def _mark(self, kubevirt: Object) -> Object:
         meta = kubevirt["metadata"]
@@ -165,26 +166,18 @@ class Operator:
         )
 
     async def _status(self, kubevirt: Object, phase: str, ready: bool, problem: str, generation: int) -> Object:
-        status = copy.deepcopy(kubevirt.get("status") or {})
-        status |= {
-            "phase": phase,
-            "operatorVersion": VERSION,
-            "targetKubeVirtVersion": VERSION,
-            "targetKubeVirtRegistry": self._registry,
-            "defaultArchitecture": "amd64",
-        }
-        if ready:
-            status |= {
-                "observedKubeVirtVersion": VERSION,
-                "observedKubeVirtRegistry": self._registry,
-                "observedGeneration": generation,
-            }
-        _conditions(status, ready, bool(generation), problem)
+        seen = Seen(phase, ready, generation, self._registry, await self._outdated(kubevirt), problem)
+        status = status_of(kubevirt.get("status") or {}, seen)
         if status == (kubevirt.get("status") or {}):
             return kubevirt
         answer = await self._kube.update(KUBEVIRT, kubevirt | {"status": status}, "status")
         self.kubevirts.remember(answer)
         return answer
+
+    async def _outdated(self, kubevirt: Object) -> int:
+        """How many VMIs run in a launcher of another version."""
+        image = self._wanted(kubevirt, "").image("virt-launcher")
+        return len(outdated(await self._kube.list(VMI), image))
 
     async def _remove(self, kubevirt: Object) -> None:
         """Take the components away; the definitions stay, with the machines in them."""
@@ -206,39 +199,7 @@ class Operator:
         self._applied.clear()
 
 
-def _conditions(status: Object, ready: bool, created: bool, problem: str) -> None:
-    reason, message = (
-        ("AllComponentsReady", "All components are ready.")
-        if ready
-        else ("DeploymentInProgress", "Deploying version " + VERSION)
-    )
-    degraded = "False"
-    if problem:
-        reason, message, degraded = "DeploymentFailed", problem, "True"
-    wanted = [
-        ("Available", "True" if ready else "False", reason, message),
-        ("Progressing", "False" if ready or problem else "True", reason, message),
-        ("Degraded", degraded, reason, message),
-    ]
-    if created and not problem:
-        wanted.append(("Created", "True", "AllResourcesCreated", "All resources were created."))
-    known = {item["type"]: item for item in status.get("conditions") or []}
-    for kind, value, why, text in wanted:
-        old = known.get(kind)
-        if old is None or (old["status"], old["reason"], old["message"]) != (value, why, text):
-            moved = now() if old is None or old["status"] != value else old.get("lastTransitionTime")
-            known[kind] = {
-                "type": kind,
-                "status": value,
-                "reason": why,
-                "message": text,
-                "lastProbeTime": now(),
-                "lastTransitionTime": moved,
-            }
-    status["conditions"] = list(known.values())
-
-
-async def _serve(kube: Kube, pair: pki.Pair, elector: Elector) -> None:
+async def _serve(operator: Operator, kube: Kube, pair: pki.Pair, elector: Elector) -> None:
     """The webhooks of the KubeVirt CR, and metrics; on every replica."""
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = Path(folder, "crt"), Path(folder, "key")
@@ -250,7 +211,9 @@ async def _serve(kube: Kube, pair: pki.Pair, elector: Elector) -> None:
         return web.json_response(await admission.validate(request.match_info["name"], await request.json()))
 
     async def scrape(request: web.Request) -> web.Response:
-        return web.Response(text=metrics.render("virt-operator", leading=elector.leading), content_type="text/plain")
+        ready = all(informer.synced.is_set() for informer in operator.informers())
+        text = operator_text(list(operator.kubevirts.all()), ready, elector.leading)
+        return web.Response(text=text, content_type="text/plain")
 
     async def healthy(request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -268,8 +231,8 @@ async def run(timing: Timing) -> None:
     kube = Kube.in_cluster()
     elector = Elector(kube, workloads.NAMESPACE, "virt-operator", socket.gethostname(), timing)
     _, own, _ = await retry_forever("certificates", lambda: certificates.ensure(kube))
-    await _serve(kube, own, elector)
     operator = Operator(kube, os.environ["VIRT_OPERATOR_IMAGE"])
+    await _serve(operator, kube, own, elector)
     async with asyncio.TaskGroup() as group:
         for informer in operator.informers():
             group.create_task(informer.run())

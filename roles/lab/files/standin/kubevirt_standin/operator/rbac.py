@@ -98,6 +98,17 @@ def user_roles() -> list[Object]:
         }
         for name, rules in (("admin", act), ("edit", act), ("view", look))
     ]
+    migrate = {
+        "metadata": {"name": "kubevirt.io:migrate", "labels": {"kubevirt.io": ""}},
+        "rules": [
+            _rule([sub], ["virtualmachines/migrate"], ["update"]),
+            _rule(
+                ["kubevirt.io"],
+                ["virtualmachineinstancemigrations"],
+                ["get", "delete", "create", "update", "patch", "list", "watch"],
+            ),
+        ],
+    }
     default = {
         "metadata": {"name": "kubevirt.io:default", "labels": {"kubevirt.io": ""}},
         "rules": [
@@ -105,4 +116,4 @@ def user_roles() -> list[Object]:
             _rule(["kubevirt.io"], ["kubevirts"], ["get", "list"]),
         ],
     }
-    return [*roles, default]
+    return [*roles, migrate, default]
