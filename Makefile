@@ -73,6 +73,10 @@ clean-cache: lab-destroy ## Ends the lab and empties .cache
 test: venv collection ## Every check that this machine allows, cheapest first; says what it left out and why
 	@$(BIN)/python tests/run.py
 
+.PHONY: test-long
+test-long: venv collection ## What takes too long for every run: each rule of the stand-in broken once; needs what `make lab` builds
+	@$(BIN)/python tests/run.py long
+
 .PHONY: lint sanity unit integration scenario e2e
 lint: venv collection ## Style, types, YAML, ansible-lint, documentation, build
 	@$(BIN)/python tests/run.py lint

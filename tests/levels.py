@@ -63,6 +63,7 @@ class Check:
     needs: tuple[Need, ...] = ()
     junit: Path | None = None
     folder: Path = COPY
+    long: bool = False  # left out unless it is named
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -78,11 +79,13 @@ def _lint(name: str, *command: str, minutes: float = 5, folder: Path = COPY) -> 
     return Check("lint", name, _tool(*command), minutes, folder=folder, environment={"HOME": str(HOME)})
 
 
-def _pytest(level: str, name: str, path: str, minutes: float, *needs: Need) -> Check:
+def _pytest(level: str, name: str, path: str, minutes: float, *needs: Need, marks: str = "") -> Check:
+    """With `marks` the check is a long one and plays the tests so marked, else those that are not."""
     junit = OUT / f"{level}-{name}.xml"
     # The address-family and process table of a test are its own: one worker, no shared cache folder.
     command = _tool("python", "-m", "pytest", path, f"--junitxml={junit}", "--quiet", "--color=no")
-    return Check(level, name, command, minutes, (*needs, holds(f"{path}/**/test_*.py")), junit)
+    command += ("-m", marks) if marks else ()
+    return Check(level, name, command, minutes, (*needs, holds(f"{path}/**/test_*.py")), junit, long=bool(marks))
 
 
 def _playbook(level: str, name: str, minutes: float, *command: str) -> Check:
@@ -149,4 +152,5 @@ CHECKS: tuple[Check, ...] = (
         junit=OUT / "e2e-demo.xml",
         folder=REPOSITORY,
     ),
+    _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
 )

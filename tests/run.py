@@ -145,11 +145,15 @@ def play(check: Check) -> Counts:
 
 
 def chosen(names: Sequence[str]) -> list[Check]:
-    """The checks of the given levels or of the given `level/name`; all without a name. Unknown names end the run."""
+    """The checks of the given levels or `level/name`; without a name all but the long ones. Unknown names end the run."""
     known = {check.level for check in CHECKS} | {f"{check.level}/{check.name}" for check in CHECKS}
     if unknown := sorted(set(names) - known):
         sys.exit(f"No such level or check: {', '.join(unknown)}. There are: {', '.join(sorted(known))}")
-    return [check for check in CHECKS if not names or {check.level, f"{check.level}/{check.name}"} & set(names)]
+    return [
+        check
+        for check in CHECKS
+        if (not names and not check.long) or {check.level, f"{check.level}/{check.name}"} & set(names)
+    ]
 
 
 def report_failure(check: Check) -> None:
