@@ -67,8 +67,9 @@ def _machine(machine: Mapping[str, Any]) -> str:
 
 def _figure(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     value = "no data" if entry["value"] is None else f"{entry['value']:g} {entry['unit']}"
-    limit = "" if entry["limit"] is None else f"{entry['limit']:g}"
-    return _TITLES.get(name, name), value, limit, "" if entry["passed"] else "over its limit"
+    if entry["limit"] is None:
+        return _TITLES.get(name, name), value, "none", ""
+    return _TITLES.get(name, name), value, f"{entry['limit']:g}", "" if entry["passed"] else "over its limit"
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
