@@ -210,9 +210,9 @@ def _write(client: Client, key: Key, todo: Plan, check: bool) -> Object | None:
         return client.create(VM, todo.body, namespace, dry_run=check)
     if todo.action == "changed":
         return client.patch(VM, name, todo.body, namespace, dry_run=check)
-    assert todo.before is not None
-    client.delete(VM, name, namespace, uid=todo.before["metadata"]["uid"], dry_run=check)
-    return None if check else todo.before
+    before = todo.before or {"metadata": {}}
+    client.delete(VM, name, namespace, uid=before["metadata"].get("uid"), dry_run=check)
+    return None if check else before
 
 
 def _without(error: HaError, secrets: Sequence[str]) -> HaError:

@@ -18,7 +18,7 @@ description:
   - It tells nobody of the cut. Detection, fencing and recovery are the watcher's, and without one the drill fails.
   - Writes C(report.json), C(junit.xml), C(index.html) and C(events.jsonl) into a folder of its own below O(reports),
     and a copy of the newest as C(latest) beside it. A figure without a sample is null and fails the drill.
-  - A failed drill does not fail the module; see RV(report.passed). It does not bring the node back either.
+  - A failed drill does not fail the module; see C(passed) in RV(report). It does not bring the node back either.
   - Runs on a host outside of the nodes, where the watcher runs too.
 extends_documentation_fragment:
   - virtops.kubevirt_ha.connection
@@ -46,7 +46,7 @@ options:
     elements: str
     required: true
   bmcs:
-    description: The BMC of each node by name, to read the power state; see M(virtops.kubevirt_ha.node_fence#module).
+    description: The BMC of each node by name, to read the power state; see M(virtops.kubevirt_ha.node_fence).
     type: dict
     default: {}
   observers:

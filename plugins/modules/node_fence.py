@@ -103,15 +103,19 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.node_fence import Request, fence
 
 
+_STATES = ["off", "on", "status"]
+
+
 def argument_spec() -> ArgumentSpec:
     """The module's own options and the BMC's."""
     own = ArgumentSpec(
         {
             "node": {"type": "str", "required": True},
-            "state": {"type": "str", "required": True, "choices": ["off", "on", "status"]},
+            "state": {"type": "str", "required": True, "choices": _STATES},
             "timeout": {"type": "float", "default": 60},
             "read_timeout": {"type": "float", "default": 10},
-        }
+        },
+        required_if=[("state", state, ["bmc"]) for state in _STATES],
     )
     return own.merge(argspec.bmc())
 

@@ -268,7 +268,7 @@ def argument_spec() -> argspec.ArgumentSpec:
         required_if=[("state", "recovered", ("proof", "bmc")), ("state", "abandoned", ("reason",))],
         required_together=[("etcd_members", "etcd_healthy_elsewhere")],
     )
-    return own.merge(bmc(required=False), argspec.connection(), argspec.wait(), argspec.bulk())
+    return own.merge(bmc(), argspec.connection(), argspec.wait(), argspec.bulk())
 
 
 def faults(given: Mapping[str, Any]) -> list[str]:

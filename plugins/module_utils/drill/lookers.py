@@ -201,7 +201,8 @@ class Remote:
 
     def _run(self) -> None:
         process = self._process
-        assert process and process.stdin and process.stdout
+        if not (process and process.stdin and process.stdout):
+            return  # it was not started
         try:
             process.stdin.write(inspect.getsource(writers))
             process.stdin.close()

@@ -8,13 +8,12 @@ from __future__ import annotations
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 
 
-def bmc(*, required: bool = True) -> ArgumentSpec:
+def bmc() -> ArgumentSpec:
     """How a node's BMC is reached and whom it must answer for."""
     return ArgumentSpec(
         {
             "bmc": {
                 "type": "dict",
-                "required": required,
                 "options": {
                     "type": {"type": "str", "required": True, "choices": ["redfish", "ipmi"]},
                     "url": {"type": "str", "required": True},

@@ -163,11 +163,9 @@ class Device(Protocol):
 
     def read(self, seconds: float) -> Reading:
         """The power state of the enrolled machine, within the given seconds. Raises FencingError."""
-        ...
 
     def switch(self, state: str, reading: Reading, seconds: float) -> None:
         """Asks for `on` or `off` and returns when the BMC says that it is so. Raises FencingError."""
-        ...
 
 
 def recognise(enrolled: str, found: Iterable[str]) -> str | None:

@@ -166,13 +166,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             asyncio.run(_serve(config))
     except HaError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     except BlockingIOError:
-        print(f"another watcher runs with state directory {config.state_dir}", file=sys.stderr)
+        sys.stderr.write(f"another watcher runs with state directory {config.state_dir}\n")
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

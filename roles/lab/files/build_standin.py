@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Build the stand-in as an archive folder: manifests, one OCI image under five names, archive.json.
 
 Runs as root on a Debian machine with debootstrap; needs only the standard library.

@@ -62,7 +62,7 @@ class PaperNode:
         for thread in self._threads:
             thread.join()
         self._server.listen(0)
-        for _ in range(3):
+        for _try in range(3):
             filler = socket.socket()
             filler.setblocking(False)
             filler.connect_ex((self._address, self._port))

@@ -149,7 +149,7 @@ def test_a_deleted_machine_is_gone_though_another_has_its_name() -> None:
 
 
 def names(*keys: str) -> list[tuple[str, str]]:
-    return [(namespace, name) for namespace, name in (key.split("/") for key in keys)]
+    return [(key.split("/")[0], key.split("/")[1]) for key in keys]
 
 
 def listing(*keys: str) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class DevCluster:
     async def _wait(self) -> None:
         kube = Kube.from_kubeconfig(str(self.kubeconfig))
         try:
-            for _ in range(600):
+            for _try in range(600):
                 for process in self._processes:
                     if process.poll() is not None:
                         raise RuntimeError(self._tail(process))

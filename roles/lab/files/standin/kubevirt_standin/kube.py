@@ -42,7 +42,7 @@ class ApiError(Exception):
 
 def _keepalive_socket(address: Any) -> socket.socket:
     """A TCP socket that notices a dead peer within about five seconds."""
-    family, kind, proto, _, _ = address
+    family, kind, proto, *_name = address
     sock = socket.socket(family, kind, proto)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2)

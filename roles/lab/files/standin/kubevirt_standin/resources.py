@@ -108,7 +108,7 @@ def key_of(obj: Object) -> str:
 
 def split_key(key: str) -> tuple[str, str]:
     """The namespace (empty for a cluster-wide object) and the name of a key."""
-    namespace, _, name = key.rpartition("/")
+    namespace, _slash, name = key.rpartition("/")
     return namespace, name
 
 

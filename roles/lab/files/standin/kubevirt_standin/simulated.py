@@ -100,7 +100,7 @@ def poweroff_after(spec: Object) -> float | None:
     """Guests whose kernel arguments carry `poweroff=SECONDS` switch themselves off."""
     boot = ((spec.get("domain") or {}).get("firmware") or {}).get("kernelBoot") or {}
     for word in str(boot.get("kernelArgs") or "").split():
-        name, _, value = word.partition("=")
+        name, _sign, value = word.partition("=")
         if name in ("poweroff", "poweroff_after") and value.replace(".", "", 1).isdigit():
             return float(value)
     return None

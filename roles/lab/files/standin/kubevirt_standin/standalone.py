@@ -75,10 +75,12 @@ async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: 
     own = Impersonating.from_kubeconfig(kubeconfig)
     cluster = Cluster(own)
     cluster.hotplugs = True
-    domains_holder: list[Domains] = []
-    world = SimulatedWorld(cluster, lambda key: domains_holder[0].poke(key))
+
+    def poke(key: str) -> None:
+        domains.poke(key)
+
+    world = SimulatedWorld(cluster, poke)
     domains = Domains(cluster, None, world.launcher_of)
-    domains_holder.append(domains)
     controllers = _controllers(cluster)
     phases.observe(cluster.vmis, cluster.migrations, lambda: True)
     await install_definitions(kube)

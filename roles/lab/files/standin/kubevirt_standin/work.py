@@ -64,7 +64,7 @@ class WorkQueue:
     async def run(self) -> None:
         """Work until cancelled; what was being handled then comes again with the next run."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._workers):
+            for _worker in range(self._workers):
                 group.create_task(self._work())
 
     async def _work(self) -> None:

@@ -169,7 +169,7 @@ def test_node_without_a_lease_is_never_suspected() -> None:
     clock.detector.leases_seen({"n1": "a", "n3": "a"}, clock.now)
     clock.renewed.pop("n2")
     clock.nodes = ("n1", "n3")
-    for _ in range(40):
+    for _step in range(40):
         clock.detector.path_tried("n2", False, clock.now)
         assert clock.run(0.5) == []
 

@@ -330,7 +330,7 @@ class Subresources:
 
     async def _expanded(self, vm: Object) -> Answer:
         try:
-            vm["spec"]["template"]["spec"], _ = await expand(self._kube, vm)
+            vm["spec"]["template"]["spec"], _revision = await expand(self._kube, vm)
         except InstancetypeError as error:
             raise internal(str(error)) from error
         vm["spec"].pop("instancetype", None)

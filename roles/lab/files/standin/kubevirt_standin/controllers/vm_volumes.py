@@ -52,7 +52,7 @@ def missing_claim(cluster: Cluster, vm: Object, vmi: Object | None) -> str | Non
     """The first claim that the VMI waits for and that does not exist."""
     if vmi is None:
         return None
-    for _, claim in claims_of(vmi["spec"]):
+    for _volume, claim in claims_of(vmi["spec"]):
         if cluster.pvcs.get(f"{vm['metadata']['namespace']}/{claim}") is None:
             return claim
     return None

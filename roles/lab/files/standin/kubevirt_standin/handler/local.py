@@ -45,7 +45,7 @@ class SocketLauncher:
     async def watch(self, changed: Callable[[], None]) -> None:
         """Call `changed` at each line until the launcher has gone."""
         async with self._session(None) as session, session.get("http://launcher/watch") as response:
-            async for _ in response.content:
+            async for _chunk in response.content:
                 changed()
 
 

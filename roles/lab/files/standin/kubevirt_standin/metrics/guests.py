@@ -93,5 +93,5 @@ async def deprecated_machine_types() -> list[str]:
     process = await asyncio.create_subprocess_exec(
         program, "-machine", "help", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
     )
-    output, _ = await process.communicate()
+    output, _errors = await process.communicate()
     return [line.split()[0] for line in output.decode(errors="replace").splitlines() if "(deprecated)" in line]

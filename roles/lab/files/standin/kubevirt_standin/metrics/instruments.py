@@ -85,7 +85,7 @@ class Request:
 
 def synced(key: str, there: bool) -> None:
     """A pass over the VMI of the key; one that is not there any more has no series."""
-    namespace, _, name = key.rpartition("/")
+    namespace, _slash, name = key.rpartition("/")
     if there:
         SYNCS.labels(name, namespace).inc()
     else:

@@ -51,7 +51,7 @@ class Operator:
 
     def __init__(self, kube: Kube, image: str) -> None:
         self._kube, self._image = kube, image
-        self._registry, _, self._tag = image.rpartition("/virt-operator:")
+        self._registry, _name, self._tag = image.rpartition("/virt-operator:")
         self._applied: dict[str, str] = {}
         self.queue = WorkQueue("kubevirt", self.reconcile, workers=1)
         self.kubevirts = Informer(kube, KUBEVIRT)
@@ -121,7 +121,7 @@ class Operator:
         """Write everything, what others need first."""
         kube = self._kube
         await install_definitions(kube)
-        authority, _, mark = await certificates.ensure(kube)
+        authority, _own, mark = await certificates.ensure(kube)
         wanted = self._wanted(kubevirt, mark)
         patches = ((kubevirt.get("spec") or {}).get("customizeComponents") or {}).get("patches") or []
         for item in rbac.accounts():
@@ -230,7 +230,7 @@ async def run(timing: Timing) -> None:
     """Serve and lead in turn, for ever."""
     kube = Kube.in_cluster()
     elector = Elector(kube, workloads.NAMESPACE, "virt-operator", socket.gethostname(), timing)
-    _, own, _ = await retry_forever("certificates", lambda: certificates.ensure(kube))
+    _authority, own, _mark = await retry_forever("certificates", lambda: certificates.ensure(kube))
     operator = Operator(kube, os.environ["VIRT_OPERATOR_IMAGE"])
     await _serve(operator, kube, own, elector)
     async with asyncio.TaskGroup() as group:
