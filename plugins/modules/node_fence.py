@@ -102,7 +102,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing import
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import Bmc
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.node_fence import Request, fence
 
-
 _STATES = ["off", "on", "status"]
 
 
