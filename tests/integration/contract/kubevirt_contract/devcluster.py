@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
 SOURCE = ROOT / "roles" / "lab" / "files" / "standin"
-BINARIES = Path(os.environ.get("CONTRACT_BIN", ROOT / ".cache" / "lab" / "bin"))
+BINARIES = Path(os.environ.get("KUBEVIRT_HA_BINARIES", ROOT / ".cache" / "lab" / "bin"))
 START_SECONDS = 120.0
 READY = "kubevirt-standin ready"
 
