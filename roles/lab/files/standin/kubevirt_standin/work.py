@@ -14,6 +14,7 @@ from .metrics.instruments import ADDS, QUEUED, RETRIES, WORKED
 from .metrics.queues import QUEUES
 
 Reconcile = Callable[[str], Awaitable[float | None]]
+MANY = 5  # failures in a row after which also a lost race is told
 
 
 class WorkQueue:
@@ -90,7 +91,7 @@ class WorkQueue:
         try:
             delay = await self._reconcile(key)
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status not in (404, 409) or self._failures.get(key, 0) >= MANY:
                 print(f"{self.name} {key}: {error}", flush=True)
             self._fail(key, 0.05 if error.status in (404, 409) else 0.5)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -16,7 +16,7 @@ from ..api.admission import Admission
 from ..api.server import serve
 from ..informer import Informer
 from ..install import install_api_services, install_definitions, install_webhooks
-from ..kube import Kube, retry_forever
+from ..kube import ApiError, Kube, retry_forever
 from ..leader import Elector, Timing, lead
 from ..metrics.components import operator_text
 from ..resources import (
@@ -175,9 +175,15 @@ class Operator:
         return answer
 
     async def _outdated(self, kubevirt: Object) -> int:
-        """How many VMIs run in a launcher of another version."""
+        """How many VMIs run in a launcher of another version; none before there is a definition of VMIs."""
         image = self._wanted(kubevirt, "").image("virt-launcher")
-        return len(outdated(await self._kube.list(VMI), image))
+        try:
+            machines = await self._kube.list(VMI)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            machines = []
+        return len(outdated(machines, image))
 
     async def _remove(self, kubevirt: Object) -> None:
         """Take the components away; the definitions stay, with the machines in them."""
