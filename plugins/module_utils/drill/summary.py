@@ -74,7 +74,11 @@ def _figure(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as wide as their widest cells, long cells folded; a rule under the first."""
-    lines = [line for row in rows for line in zip_longest(*(wrap(cell, _WIDTH) or [""] for cell in row), fillvalue="")]
+    lines = [
+        line
+        for row in rows
+        for line in zip_longest(*(wrap(cell, _WIDTH, break_on_hyphens=False) or [""] for cell in row), fillvalue="")
+    ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(rows[0]))]
     drawn = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
     return [drawn[0], "  ".join("-" * width for width in widths), *drawn[1:]]
