@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wrong inventories whose hosts are this machine: preflight only reads, and tells every fault in one message."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PLAYBOOK = Path(__file__).resolve().parents[3] / "playbooks" / "preflight.yml"
+BMC = {"type": "redfish", "url": "https://192.0.2.1", "user": "admin", "password_file": "/nonexistent"}
+LOCAL = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": "/usr/bin/python3",
+    "kubernetes_version": "1.34.4",
+}
+# Neither may be asked for a release here.
+QUIET = {"kubernetes_source": "directory", "kubernetes_cni": "routes", "kubevirt_source": "archive"}
+
+INCOMPLETE = {
+    "variables": {
+        **QUIET,
+        "kubernetes_api_endpoint": "192.0.2.100:8443",
+        "load_balancer_vips": [{"name": "api", "address": "not-an-ip", "backends": {"group": "control_plane"}}],
+        "kubevirt_archive": "/nonexistent",
+        "kubevirt_registry": "",
+    },
+    "groups": {
+        "control_plane": {"a": {"ansible_host": "192.0.2.1"}, "b": {"ansible_host": "192.0.2.1"}},
+        "storage_nodes": {},
+        "backup_hosts": {"w": {}},
+    },
+    "faults": (
+        "load_balancer_vips: api: port is missing",
+        "load_balancer_vips: api: backends.port is missing",
+        "load_balancer_vips: api: not-an-ip is no IPv4 address",
+        "group control_plane has 2 hosts",
+        "hosts a and b have one address, 192.0.2.1",
+        "group storage_nodes is empty",
+        "group load_balancers is empty",
+        "kubevirt_registry: '' is not host:port",
+        "/nonexistent/archive.json cannot be read",
+        "node_remediation_bmc is missing for a, b",
+        "a: kubernetes_node_address 192.0.2.1 is on no interface of this host",
+    ),
+}
+WRONG_TYPES = {
+    "variables": {
+        **QUIET,
+        "kubevirt_source": "nightly",
+        "load_balancer_vips": ["oops", {"name": "api", "address": "192.0.2.9", "port": "x", "backends": BMC}],
+        "kubernetes_failure_detection": "hasty",
+        "shared_storage_volumes": {"count": "many"},
+    },
+    "groups": {
+        "control_plane": {
+            "a": {"node_remediation_bmc": "redfish"},
+            "b": {"node_remediation_bmc": {"type": "redfish", "url": 5}},
+            "c": {"node_remediation_bmc": {**BMC, "type": "ilo"}},
+        },
+        "load_balancers": {"a": {}},
+        "backup_hosts": {"w": {}},
+    },
+    "faults": (
+        "load_balancer_vips: entry 1: must be {name, address, port, backends: {group, port, check}}",
+        "load_balancer_vips: api: backends.group is missing",
+        "load_balancer_vips: api: port x is no number from 1 to 65535",
+        "kubernetes_failure_detection: hasty is unknown; allowed are standard, fast, fastest",
+        "kubernetes_api_endpoint: '' is not host:port",
+        "shared_storage_volumes: count must be 1 to 9999",
+        "shared_storage_volumes: size must be a quantity as 10Gi",
+        "kubevirt_source: nightly is unknown",
+        "a must be {type, url, user, password_file, identity}",
+        "b lacks user",
+        "b has url 5, which must begin with https://",
+        "c has the unknown type ilo",
+    ),
+}
+EMPTY: dict[str, Any] = {
+    "variables": {"kubernetes_source": "directory", "kubernetes_cni": "routes", "kubevirt_source": "archive"},
+    "groups": {},
+    "faults": (
+        "group control_plane is empty",
+        "group kvm_nodes is empty",
+        "group load_balancers is empty",
+        "group storage_nodes is empty",
+        "load_balancer_vips is empty",
+        "kubevirt_archive is empty",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [INCOMPLETE, WRONG_TYPES, EMPTY], ids=["incomplete", "wrong types", "empty"])
+def test_every_fault_is_told_at_once(case: dict[str, Any], tmp_path: Path) -> None:
+    groups = {name: {"hosts": hosts} for name, hosts in case["groups"].items()}
+    if "control_plane" in groups:
+        groups["kvm_nodes"] = {"hosts": dict.fromkeys(groups["control_plane"]["hosts"], {})}
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"vars": {**LOCAL, **case["variables"]}, "children": groups}}))
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(inventory), str(PLAYBOOK)],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    said = re.sub(r"\s+", " ", done.stdout + done.stderr).replace("''", "'")
+    assert done.returncode != 0
+    assert "Nothing was changed. Faults:" in said, done.stdout[-4000:]
+    assert [fault for fault in case["faults"] if fault not in said] == []
+    assert not re.search(r"changed=[1-9]", said)
