@@ -44,6 +44,12 @@ class Module(AnsibleModule):
         if faults:
             self.fail_with(InputError(faults))
 
+    def _set_internal_properties(self, *args: Any, **kwargs: Any) -> None:
+        """AnsibleModule's step between reading the parameters and validating them, which breaks off at a wrong shape."""
+        super()._set_internal_properties(*args, **kwargs)
+        if well_shaped(self.params, self._spec.options)[1]:
+            self.fail_with(InputError([*explain(self._spec, self.params), *self._faults_besides()]))
+
     def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
         """AnsibleModule's own complaints about parameters come here too; they are completed to all faults."""
         found = getattr(self, "validation_result", None)
@@ -122,16 +128,52 @@ def explain(whole: ArgumentSpec, params: Mapping[str, Any]) -> list[str]:
     lists = {key for key, option in spec.items() if option.get("elements") == "dict" and option.get("options")}
     outer = {key: _without_options(option) if key in lists else option for key, option in spec.items()}
     validator = ArgumentSpecValidator(**{**whole.to_kwargs(), "argument_spec": outer})
-    faults = list(validator.validate(without_nulls(params, spec)).error_messages)
+    given, faults = well_shaped(without_nulls(params, outer), outer)
+    faults += validator.validate(given).error_messages
     for key in sorted(lists):
         entries = params.get(key)
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             if isinstance(entry, Mapping):
                 label = f"{key}[{entry.get('name') or index}]"
                 inner = spec[key]["options"]
-                messages = ArgumentSpecValidator(inner).validate(without_nulls(entry, inner)).error_messages
+                given, messages = well_shaped(without_nulls(entry, inner), inner)
+                messages += ArgumentSpecValidator(inner).validate(given).error_messages
                 faults += [f"{label}: {message}" for message in messages]
     return faults
+
+
+def well_shaped(
+    values: Mapping[str, Any], spec: Mapping[str, Option], where: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """The values without those that stand where options of their own belong and are no map, and a fault for each of those.
+
+    Ansible's validator breaks off at them with an error of Python's; a string it tries to read as a map.
+    """
+    kept: dict[str, Any] = {}
+    faults: list[str] = []
+    for key, value in values.items():
+        inner = spec.get(key, {}).get("options")
+        if not inner:
+            kept[key] = value
+            continue
+        entries = value if isinstance(value, list) else [value]
+        places = [
+            f"{where}{key}[{index}]" if isinstance(value, list) else f"{where}{key}" for index in range(len(entries))
+        ]
+        sound: list[Any] = []
+        for place, entry in zip(places, entries):
+            if isinstance(entry, Mapping):
+                entry, more = well_shaped(entry, inner, f"{place}.")
+                faults += more
+            if isinstance(entry, (Mapping, str)):
+                sound.append(entry)
+            else:
+                faults.append(f"{place}: must be a map of options, not {type(entry).__name__}")
+        if isinstance(value, list):
+            kept[key] = sound
+        elif sound:
+            kept[key] = sound[0]
+    return kept, faults
 
 
 def without_nulls(values: Mapping[str, Any], spec: Mapping[str, Option]) -> dict[str, Any]:

@@ -83,6 +83,23 @@ def test_faults_of_the_whole_task(run: Run, args: dict[str, Any], fault: str) ->
     assert fault in "\n".join(run(**HOST, **args)["error"]["faults"])
 
 
+def test_what_is_no_map_is_named(run: Run) -> None:
+    vms = [
+        {"name": "a", "namespace": "shop", "cpu": -1, "cloud_init": 3, "disks": [7, {"name": "root", "pvc": "r"}]},
+        {"name": "b", "namespace": "shop", "networks": {"name": "default", "ports": 80}},
+        5,
+    ]
+    faults = "\n".join(run(vms=vms)["error"]["faults"])
+    for expected in (
+        "vms[a]: cpu: must be a map of options, not int",
+        "vms[a]: cloud_init: must be a map of options, not int",
+        "vms[a]: disks[0]: must be a map of options, not int",
+        "vms[b]: networks.ports: must be a map of options, not int",
+        "vms",
+    ):
+        assert expected in faults, faults
+
+
 @pytest.mark.parametrize("good", [True, False])
 def test_no_secret_is_in_the_output_or_the_log(run: Run, good: bool) -> None:
     kubeconfig = {
