@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback
@@ -92,3 +92,11 @@ def wait(*, default: bool = True, timeout: int = 300) -> ArgumentSpec:
 def bulk() -> ArgumentSpec:
     """How many requests are under way at once."""
     return ArgumentSpec({"workers": {"type": "int", "default": 8}})
+
+
+def too_small(params: Mapping[str, Any], **least: int) -> Iterator[str]:
+    """A fault for each whole number that is less than it may be."""
+    for key, lowest in least.items():
+        value = params.get(key)
+        if isinstance(value, int) and value < lowest:
+            yield f"{key}: {value} must be {lowest} or more"

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, vm_object, vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, redaction, vm_state, vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, ManyFailed
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VMI, Resource
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.vm_options import name_fault
 
 Object = dict[str, Any]
 
@@ -108,7 +108,7 @@ def _identity(item: Object, full: bool) -> Object:
     }
     if full:
         trimmed = {**item, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
-        shown["object"] = vm_object.hide_secrets(trimmed)
+        shown["object"] = redaction.hide_secrets(trimmed)
     return shown
 
 

@@ -20,14 +20,12 @@ KEEP_TOGETHER = "kubevirt-ha.virtops/keep-together"
 CLOUD_INIT_DISK = "cloudinit"
 _HOST = "kubernetes.io/hostname"
 _GONE = {plan.DELETE: "delete"}
-# Keys of a volume whose values are secrets.
-SECRET_FIELDS = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64"})
 
 
 def desired(options: Options) -> Object:
     """The owned fields of a VirtualMachine; `spec` of the options is merged over them last.
 
-    options: what vm_options.layer() returns, without faults.
+    options: what items.layer() returns, without faults.
     """
     template = _template(options)
     spec = _given(
@@ -63,32 +61,6 @@ def new(options: Options) -> Object:
         "metadata": plan.merge(metadata, owned.get("metadata") or {}, ("metadata",)),
         "spec": spec,
     }
-
-
-def hide_secrets(value: Any, before: Any = None) -> Any:
-    """A copy without cloud-init's data, for output; data that `before` does not have is marked as changed."""
-    known = set(secrets(before))
-    return _hide(value, known if before is not None else None)
-
-
-def secrets(value: Any) -> list[str]:
-    """All of cloud-init's data in an object."""
-    if isinstance(value, Mapping):
-        own = [str(inner) for key, inner in value.items() if key in SECRET_FIELDS and inner]
-        return own + [found for inner in value.values() for found in secrets(inner)]
-    return [found for entry in value for found in secrets(entry)] if isinstance(value, list) else []
-
-
-def _hide(value: Any, known: set[str] | None) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            key: _hidden(inner, known) if key in SECRET_FIELDS else _hide(inner, known) for key, inner in value.items()
-        }
-    return [_hide(entry, known) for entry in value] if isinstance(value, list) else value
-
-
-def _hidden(secret: Any, known: set[str] | None) -> str:
-    return "(hidden)" if known is None or str(secret) in known else "(hidden, changed)"
 
 
 def _template(options: Options) -> Object:

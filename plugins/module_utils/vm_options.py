@@ -1,18 +1,16 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parameters of one virtual machine: their spec, how layers of them become one, and what can be wrong with them."""
+"""The parameters of one virtual machine: their spec, and what can be wrong with them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
-
-Options = dict[str, Any]
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
 
 RUN_STRATEGIES = ["Always", "Halted", "Manual", "Once", "RerunOnFailure"]
 EVICTION_STRATEGIES = ["External", "LiveMigrate", "LiveMigrateIfPossible", "None"]
@@ -20,9 +18,8 @@ DISK_SOURCES = ("pvc", "data_volume", "data_volume_template", "container_disk", 
 NETWORK_SOURCES = ("pod", "multus")
 # KubeVirt's validator refuses longer user data: it belongs into a Secret.
 LONGEST_USER_DATA = 2048
-_LONGEST_NAME = 63
-_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-_SOURCES = {"disks": frozenset(DISK_SOURCES), "networks": frozenset(NETWORK_SOURCES)}
+# Of a disk and of a network just one of these can be given, so that of a later layer replaces the others.
+EXCLUSIVE = {"disks": frozenset(DISK_SOURCES), "networks": frozenset(NETWORK_SOURCES)}
 
 
 def _options(**options: Option) -> dict[str, Option]:
@@ -130,42 +127,9 @@ def options() -> dict[str, Option]:
     )
 
 
-def named_options() -> dict[str, Option]:
-    """The options of one entry of `vms`."""
-    return {"name": {"type": "str", "required": True}, **options()}
-
-
-def layer(*layers: Mapping[str, Any]) -> Options:
-    """Layers of options as one, the later ones winning: maps are merged, lists by their entries' names."""
-    merged: Options = {}
-    for values in layers:
-        for key, value in values.items():
-            merged[key] = _layered(merged[key], value, key) if key in merged else value
-    return merged
-
-
-def _layered(under: Any, over: Any, key: str) -> Any:
-    if isinstance(under, Mapping) and isinstance(over, Mapping):
-        sources = _SOURCES.get(key, frozenset())
-        kept = {k: v for k, v in under.items() if not (k in sources and sources & over.keys())}
-        return layer(kept, over)
-    if isinstance(under, list) and isinstance(over, list) and _all_named(under) and _all_named(over):
-        entries = {entry["name"]: entry for entry in under}
-        for entry in over:
-            name = entry["name"]
-            entries[name] = _layered(entries[name], entry, key) if name in entries else entry
-        return list(entries.values())
-    return over
-
-
-def _all_named(entries: Sequence[Any]) -> bool:
-    return all(isinstance(entry, Mapping) and entry.get("name") for entry in entries)
-
-
 def faults(values: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the options of one virtual machine, a sentence each; values of a wrong type are passed over,
     the argument spec names those."""
-    yield from _name_faults(values)
     yield from _size_faults(values)
     for disk in _entries(values, "disks"):
         yield from _disk_faults(disk)
@@ -175,26 +139,6 @@ def faults(values: Mapping[str, Any]) -> Iterator[str]:
         yield from _duplicates(values, key)
     yield from _cloud_init_faults(values.get("cloud_init"))
     yield from _placement_faults(values)
-
-
-def name_fault(name: Any) -> str | None:
-    """What is wrong with a name that becomes a host name and a label."""
-    if not isinstance(name, str):
-        return None
-    if len(name) > _LONGEST_NAME:
-        return f"{name!r} has {len(name)} characters, {_LONGEST_NAME} is the most"
-    if not _NAME.match(name):
-        return f"{name!r} must be of lower-case letters, digits and '-', and begin and end with a letter or digit"
-    return None
-
-
-def _name_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("name", "namespace"):
-        wrong = name_fault(values.get(key))
-        if wrong:
-            yield f"{key}: {wrong}"
-    if not values.get("namespace"):
-        yield "namespace: is missing; give it beside the name, in defaults, or for the whole task"
 
 
 def _size_faults(values: Mapping[str, Any]) -> Iterator[str]:

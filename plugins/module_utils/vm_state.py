@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
 
 Object = Mapping[str, Any]
@@ -64,11 +65,6 @@ def is_settled(vm: Object) -> bool:
     return holds(vm, "RestartRequired") or (seen is not None and latest is not None and seen >= latest)
 
 
-def is_deleting(vm: Object) -> bool:
-    """Whether the machine is being deleted."""
-    return bool(vm["metadata"].get("deletionTimestamp"))
-
-
 def run_strategy(vm: Object) -> str:
     """The run strategy; `running` of an old object in today's words."""
     spec = vm.get("spec") or {}
@@ -112,15 +108,6 @@ def stopped(vm: Object | None) -> Verdict:
     if vm is None:
         return Verdict(failed=True, why="it was deleted in the meantime")
     return Verdict(why=describe(vm)) if is_created(vm) else DONE
-
-
-def gone(vm: Object | None, uid: str) -> Verdict:
-    """Whether the machine of this UID is deleted; a new one of the same name is another."""
-    if vm is None or vm["metadata"].get("uid") != uid:
-        return DONE
-    finalizers = ", ".join(vm["metadata"].get("finalizers") or [])
-    why = f"waits for {finalizers}" if finalizers else describe(vm)
-    return Verdict(why=why, fix="Raise wait_timeout, or check virt-controller, which removes the finalizer")
 
 
 def wanted(vm: Object | None, *, started: bool, unschedulable_grace: float) -> Verdict:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for states: predicates over objects, fed by one watch a scope; terminal states fail at once."""
+"""Waiting for states: predicates over objects, fed by one watch a scope and kind; terminal states fail at once."""
 
 from __future__ import annotations
 
@@ -39,17 +39,23 @@ class Verdict:
 
 
 DONE = Verdict(done=True)
-Predicate = Callable[[Optional[Object]], Verdict]
+# Of the object; where objects of a second kind are watched beside, of the one of the same name, too.
+Predicate = Callable[..., Verdict]
+Beside = tuple[Resource, Mapping[Optional[str], str]]
 
 
 @dataclass
 class Target:
-    """One object that is waited for, its newest known state (None: missing), and what became of it."""
+    """One object that is waited for, its newest known state (None: missing), and what became of it.
+
+    beside: the newest known state of the object of a second kind that has the same name, such as a machine's instance.
+    """
 
     key: Key
     predicate: Predicate
     current: Object | None
     wanted: str = "ready"
+    beside: Object | None = None
     failed_since: float | None = field(default=None, init=False)
     last: Verdict = field(default=Verdict(), init=False)
 
@@ -58,6 +64,7 @@ class Target:
 class _Seen:
     """One event: the object, None where it was deleted."""
 
+    resource: Resource
     key: Key
     object: Object | None
     version: str
@@ -67,6 +74,7 @@ class _Seen:
 class _Relisted:
     """A whole scope, read anew."""
 
+    resource: Resource
     namespace: str | None
     objects: dict[Key, Object]
     version: str
@@ -83,26 +91,29 @@ def wait_for(
     *,
     scopes: Mapping[str | None, str],
     timeout: float,
+    beside: Beside | None = None,
 ) -> dict[Key, WaitFailed]:
     """Waits until every target is done; the failures by key. Nothing is requested where all are done already.
 
-    scopes: the namespaces to watch (None: the cluster) and the resource version to go on from.
+    scopes: the namespaces to watch (None: the cluster) and the resource version to go on from; beside: a second kind
+    to watch, with its own; the predicates then take the object of that kind, too.
     """
     give_up = time.monotonic() + timeout
     waiting = {target.key: target for target in targets}
-    failures = _judge(resource, waiting)
+    failures = _judge(resource, waiting, beside is not None)
     if not waiting:
         return failures
     news: queue.Queue[_News] = queue.Queue()
     stop = threading.Event()
     selector = f"metadata.name={targets[0].key[1]}" if len(waiting) == 1 and len(targets) == 1 else None
-    for namespace, version in scopes.items():
-        watcher = _Watcher(client, resource, namespace, selector, news, stop, give_up)
-        threading.Thread(target=watcher.run, args=(version,), daemon=True).start()
+    for kind, versions in ((resource, scopes), *([beside] if beside else [])):
+        for namespace, version in versions.items():
+            watcher = _Watcher(client, kind, namespace, selector, news, stop, give_up)
+            threading.Thread(target=watcher.run, args=(version,), daemon=True).start()
     try:
         while waiting and time.monotonic() < give_up:
-            _take_news(waiting, news, min(_TICK, max(0.0, give_up - time.monotonic())))
-            failures.update(_judge(resource, waiting))
+            _take_news(resource, waiting, news, min(_TICK, max(0.0, give_up - time.monotonic())))
+            failures.update(_judge(resource, waiting, beside is not None))
     except HaError as error:
         failures.update({key: _blind(resource, target, error) for key, target in waiting.items()})
     else:
@@ -112,12 +123,13 @@ def wait_for(
     return failures
 
 
-def _judge(resource: Resource, waiting: dict[Key, Target]) -> dict[Key, WaitFailed]:
+def _judge(resource: Resource, waiting: dict[Key, Target], both: bool) -> dict[Key, WaitFailed]:
     """Takes out of `waiting` what is done or has failed; the failures."""
     failures: dict[Key, WaitFailed] = {}
     now = time.monotonic()
     for key, target in list(waiting.items()):
-        verdict = target.last = target.predicate(target.current)
+        verdict = target.predicate(target.current, target.beside) if both else target.predicate(target.current)
+        target.last = verdict
         if not verdict.failed:
             target.failed_since = None
         elif target.failed_since is None:
@@ -141,24 +153,26 @@ def _too_late(resource: Resource, target: Target, timeout: float) -> WaitFailed:
     )
 
 
-def _take_news(waiting: dict[Key, Target], news: queue.Queue[_News], seconds: float) -> None:
+def _take_news(resource: Resource, waiting: dict[Key, Target], news: queue.Queue[_News], seconds: float) -> None:
     """Brings the targets up to date with all that has come in; waits `seconds` for the first."""
     try:
         item = news.get(timeout=seconds)
         while True:
-            _take_one(waiting, item)
+            _take_one(resource, waiting, item)
             item = news.get_nowait()
     except queue.Empty:
         return
 
 
-def _take_one(waiting: Mapping[Key, Target], item: _News) -> None:
+def _take_one(resource: Resource, waiting: Mapping[Key, Target], item: _News) -> None:
     if isinstance(item, HaError):
         raise item
     for seen in _changes(waiting, item):
         target = waiting[seen.key]
         # The watch begins before our own writes, so events from before them come in too.
-        if not _older(seen.version, target.current):
+        if seen.resource is not resource:
+            target.beside = target.beside if _older(seen.version, target.beside) else seen.object
+        elif not _older(seen.version, target.current):
             target.current = seen.object
 
 
@@ -166,7 +180,7 @@ def _changes(waiting: Mapping[Key, Target], item: _Seen | _Relisted) -> Iterator
     if isinstance(item, _Relisted):
         for key in waiting:
             if item.namespace in (None, key[0]):
-                yield _Seen(key, item.objects.get(key), item.version)
+                yield _Seen(item.resource, key, item.objects.get(key), item.version)
     elif item.key in waiting:
         yield item
 
@@ -216,7 +230,7 @@ class _Watcher:
                 version = str(event.object["metadata"].get("resourceVersion") or version)
                 if event.type != "BOOKMARK":
                     left = None if event.type == "DELETED" else event.object
-                    self.news.put(_Seen(key_of(event.object), left, version))
+                    self.news.put(_Seen(self.resource, key_of(event.object), left, version))
                 if self._over():
                     break
         except Gone:
@@ -226,5 +240,5 @@ class _Watcher:
     def _read(self) -> str:
         listing = self.client.list(self.resource, self.namespace, field_selector=self.selector)
         objects = {key_of(item): item for item in listing.items}
-        self.news.put(_Relisted(self.namespace, objects, listing.resource_version))
+        self.news.put(_Relisted(self.resource, self.namespace, objects, listing.resource_version))
         return listing.resource_version

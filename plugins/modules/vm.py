@@ -364,7 +364,22 @@ options:
       - Seconds that a machine may stay unschedulable, or refused by its node, before waiting fails with the reason.
     type: int
     default: 60
+  restart:
+    description:
+      - Whether to restart machines whose change reaches the guest with their next restart only, now or from before. They
+        are named in RV(restart_required) otherwise.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  restart_serial:
+    description:
+      - How many machines O(restart) restarts at once. The next ones follow once these are ready again, and are left alone
+        once one has failed.
+    type: int
+    default: 1
+    version_added: 0.2.0
 seealso:
+  - module: virtops.kubevirt_ha.vm_power
   - module: virtops.kubevirt_ha.vm_info
 """
 
@@ -482,6 +497,10 @@ vms:
       returned: always
     restart_required:
       description: Whether something of the spec reaches the guest with its next restart only.
+      type: bool
+      returned: always
+    restarted:
+      description: Whether the machine was restarted, or would have been in check mode.
       type: bool
       returned: always
     error:

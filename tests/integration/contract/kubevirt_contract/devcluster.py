@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -17,11 +18,12 @@ READY = "kubevirt-standin ready"
 
 
 class DevCluster:
-    """A stand-in of a source folder, in a folder of its own."""
+    """A stand-in of a source folder, in a folder of its own; `options` are more flags of its command line."""
 
-    def __init__(self, directory: Path, source: Path = SOURCE) -> None:
+    def __init__(self, directory: Path, source: Path = SOURCE, options: Sequence[str] = ()) -> None:
         self._directory = directory
         self._source = source
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,7 +52,7 @@ class DevCluster:
         """Starts it and waits until it says that it is ready."""
         self._directory.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "kubevirt_standin", "devcluster", "--controller-manager"]
-        command += ["--dir", str(self._directory), "--bin", str(BINARIES)]
+        command += ["--dir", str(self._directory), "--bin", str(BINARIES), *self._options]
         paths = [str(self._source), *filter(None, [os.environ.get("PYTHONPATH")])]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

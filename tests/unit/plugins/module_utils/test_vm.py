@@ -9,11 +9,16 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import objects, vm
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Plan
 
 OPTIONS = {"name": "v", "namespace": "a"}
-QUICK = vm.Settings(wait=False)
+QUICK = objects.Settings(wait=False)
+
+
+def make_plan(options: dict[str, Any], current: Any) -> Plan:
+    return objects.make_plan(vm.kind(), options, current)
 
 
 def stored(version: int = 5, **more: Any) -> dict[str, Any]:
@@ -26,10 +31,11 @@ def refusal(reply: Any, code: int, reason: str, message: str = "no") -> Any:
     return reply(code, {"kind": "Status", "reason": reason, "message": message})
 
 
-def one(api: Any, options: dict[str, Any], settings: vm.Settings = QUICK) -> tuple[dict[str, Any], Any, Any]:
+def one(api: Any, options: dict[str, Any], settings: objects.Settings = QUICK) -> tuple[dict[str, Any], Any, Any]:
     client = api.client()
-    done = vm.apply(client, [{**OPTIONS, **options}], settings)
-    return vm.result(done[0]), done[0], client.requests.as_dict()
+    outcome = vm.apply(client, [{**OPTIONS, **options}], settings)
+    done = outcome.done[0]
+    return vm.result(outcome, done), done, client.requests.as_dict()
 
 
 @pytest.mark.parametrize(
@@ -44,21 +50,21 @@ def one(api: Any, options: dict[str, Any], settings: vm.Settings = QUICK) -> tup
     ],
 )
 def test_a_plan_for_each_state(options: dict[str, Any], current: Any, action: str) -> None:
-    assert vm.make_plan({**OPTIONS, **options}, current).action == action
+    assert make_plan({**OPTIONS, **options}, current).action == action
 
 
 def test_a_machine_that_is_being_deleted_is_not_changed() -> None:
     with pytest.raises(Refused, match="a/v: cannot be changed, it is being deleted. Wait until it is gone"):
-        vm.make_plan({**OPTIONS, "memory": "2Gi"}, stored(metadata={"deletionTimestamp": "now"}))
+        make_plan({**OPTIONS, "memory": "2Gi"}, stored(metadata={"deletionTimestamp": "now"}))
 
 
 def test_a_label_change_leaves_run_strategy_and_resource_version_alone() -> None:
-    body = vm.make_plan({**OPTIONS, "labels": {"b": 2}}, stored()).body
+    body = make_plan({**OPTIONS, "labels": {"b": 2}}, stored()).body
     assert body == {"metadata": {"labels": {"b": "2"}}}
 
 
 def test_a_list_is_changed_only_where_nobody_changed_the_object_meanwhile() -> None:
-    body = vm.make_plan({**OPTIONS, "disks": [{"name": "d", "pvc": "c"}]}, stored()).body
+    body = make_plan({**OPTIONS, "disks": [{"name": "d", "pvc": "c"}]}, stored()).body
     assert body["metadata"] == {"resourceVersion": "5"}
 
 
@@ -78,12 +84,12 @@ def test_a_list_is_changed_only_where_nobody_changed_the_object_meanwhile() -> N
 )
 def test_what_needs_a_restart(options: dict[str, Any], created: bool, needed: bool) -> None:
     current = stored(status={"created": True} if created else {})
-    assert vm.make_plan({**OPTIONS, **options}, current).needs_restart is needed
+    assert vm.needs_restart(make_plan({**OPTIONS, **options}, current)) is needed
 
 
 def test_a_rerun_writes_nothing(api: Any, reply: Any) -> None:
     api.says(reply(body=stored(status={"printableStatus": "Stopped"})))
-    result, _done, requests = one(api, {"memory": "1Gi", "labels": {"a": "1"}}, vm.Settings())
+    result, _done, requests = one(api, {"memory": "1Gi", "labels": {"a": "1"}}, objects.Settings())
     assert result["action"] == "unchanged" and not result["changed"]
     assert requests == {"reads": 1, "writes": 0, "watches": 0}
 
@@ -169,7 +175,7 @@ def test_a_deletion_meets_just_the_machine_that_was_read(api: Any, reply: Any) -
 
 def test_check_mode_asks_the_server_and_writes_nothing(api: Any, reply: Any) -> None:
     api.says(refusal(reply, 404, "NotFound"), lambda asked: reply(201, {**asked.body, "status": {}}))
-    result, _done, requests = one(api, {"memory": "1Gi"}, vm.Settings(check=True))
+    result, _done, requests = one(api, {"memory": "1Gi"}, objects.Settings(check=True))
     assert result["changed"] and result["action"] == "created" and result["uid"] is None
     assert requests == {"reads": 2, "writes": 0, "watches": 0}
     assert "dryRun=All" in api.asked[1].path
@@ -177,7 +183,7 @@ def test_check_mode_asks_the_server_and_writes_nothing(api: Any, reply: Any) -> 
 
 def test_check_mode_foresees_a_refusal(api: Any, reply: Any) -> None:
     api.says(refusal(reply, 404, "NotFound"), refusal(reply, 422, "Invalid", "denied the request"))
-    result, done, _requests = one(api, {"memory": "1Gi"}, vm.Settings(check=True))
+    result, done, _requests = one(api, {"memory": "1Gi"}, objects.Settings(check=True))
     assert result["action"] == "failed" and "denied the request" in str(done.error)
 
 
@@ -198,8 +204,8 @@ def test_one_bad_machine_does_not_stop_the_others(api: Any, reply: Any) -> None:
 
     api.says(*[answer] * 4)
     options = [{"name": name, "namespace": "a", "memory": "1Gi"} for name in ("x", "bad", "z")]
-    done = vm.apply(api.client(), options, QUICK)
-    assert [vm.result(entry)["action"] for entry in done] == ["created", "failed", "created"]
+    outcome = vm.apply(api.client(), options, QUICK)
+    assert [vm.result(outcome, entry)["action"] for entry in outcome.done] == ["created", "failed", "created"]
     assert [asked.method for asked in api.asked].count("GET") == 1
 
 
@@ -215,15 +221,18 @@ def test_an_error_from_before_our_change_gets_time_to_pass(api: Any, reply: Any)
             + b"\n"
         ),
     )
-    result, done, _requests = one(api, {"labels": {"x": "y"}}, vm.Settings(wait_timeout=5))
+    result, done, _requests = one(api, {"labels": {"x": "y"}}, objects.Settings(wait_timeout=5))
     assert done.error is None and result["status"] == "Stopped"
 
 
 def test_a_diff_shows_what_a_person_can_set() -> None:
     current = stored(metadata={"managedFields": [1], "annotations": {"k": "v"}}, status={"ready": True})
-    plan = vm.make_plan({**OPTIONS, "memory": "2Gi"}, current)
-    shown = vm.diff(vm.Done(("a", "v"), plan))
+    plan = make_plan({**OPTIONS, "memory": "2Gi"}, current)
+    shown = objects.diff(vm.kind(), objects.Done(("a", "v"), plan))
     assert shown["before"]["spec"]["template"]["spec"]["domain"]["memory"] == {"guest": "1Gi"}
     assert shown["after"]["spec"]["template"]["spec"]["domain"]["memory"] == {"guest": "2Gi"}
     assert set(shown["before"]) == {"metadata", "spec"} and "managedFields" not in shown["before"]["metadata"]
-    assert vm.diff(vm.Done(("a", "v"), vm.make_plan({**OPTIONS, "state": "absent"}, current)))["after"] == {}
+    assert (
+        objects.diff(vm.kind(), objects.Done(("a", "v"), make_plan({**OPTIONS, "state": "absent"}, current)))["after"]
+        == {}
+    )

@@ -10,7 +10,13 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_object, vm_options
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    items,
+    redaction,
+    vm_module,
+    vm_object,
+    vm_options,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError
 
 
@@ -182,14 +188,16 @@ def test_secrets_are_hidden_and_their_change_is_told() -> None:
         return {"volumes": [{"name": "c", "cloudInitNoCloud": {"userData": text}}]}
 
     before, after = machine("hunter1"), machine("hunter2")
-    shown = vm_object.hide_secrets(after, before)
+    shown = redaction.hide_secrets(after, before)
     assert shown["volumes"][0]["cloudInitNoCloud"] == {"userData": "(hidden, changed)"}
-    assert vm_object.hide_secrets(before, before)["volumes"][0]["cloudInitNoCloud"] == {"userData": "(hidden)"}
-    assert vm_object.secrets(before) == ["hunter1"]
+    assert redaction.hide_secrets(before, before)["volumes"][0]["cloudInitNoCloud"] == {"userData": "(hidden)"}
+    assert redaction.secrets(before) == ["hunter1"]
 
 
 def faults(**options: Any) -> list[str]:
-    return list(vm_options.faults({"name": "web-1", "namespace": "shop", **options}))
+    where = f"VirtualMachine {options.get('namespace', 'shop')}/{options.get('name', 'web-1')}: "
+    found = vm_module.ITEMS.check({"vms": [{"name": "web-1", "namespace": "shop", **options}]})
+    return [fault.removeprefix(where) for fault in found]
 
 
 def test_good_options_have_no_faults() -> None:
@@ -249,7 +257,7 @@ def test_values_of_a_wrong_type_are_left_to_the_argument_spec(wrong: dict[str, A
 def test_layers_are_put_together_by_name() -> None:
     base = {"labels": {"a": "1"}, "disks": [{"name": "root", "container_disk": "i", "cache": "none"}], "memory": "1Gi"}
     over = {"labels": {"b": "2"}, "disks": [{"name": "root", "pvc": "c"}, {"name": "more", "pvc": "d"}]}
-    assert vm_options.layer(base, over) == {
+    assert items.layer(base, over, exclusive=vm_options.EXCLUSIVE) == {
         "labels": {"a": "1", "b": "2"},
         "memory": "1Gi",
         "disks": [{"name": "root", "cache": "none", "pvc": "c"}, {"name": "more", "pvc": "d"}],

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, vm_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, objects, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict, wait_for
@@ -144,8 +144,8 @@ def test_the_state_that_a_run_strategy_stands_for(vm: dict[str, Any], started: b
 
 
 def test_a_deleted_machine_is_gone_though_another_has_its_name() -> None:
-    assert vm_state.gone(machine(9, uid="other"), "u") == vm_state.gone(None, "u") == DONE
-    assert not vm_state.gone(machine(9), "u").done
+    assert objects.gone(machine(9, uid="other"), "u") == objects.gone(None, "u") == DONE
+    assert not objects.gone(machine(9), "u").done
 
 
 def names(*keys: str) -> list[tuple[str, str]]:

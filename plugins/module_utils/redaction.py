@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: the data in objects that no output may show, and copies without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Keys of a volume whose values are secrets: cloud-init's data.
+SECRET_FIELDS = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64"})
+
+
+def hide_secrets(value: Any, before: Any = None) -> Any:
+    """A copy without cloud-init's data, for output; data that `before` does not have is marked as changed."""
+    known = set(secrets(before))
+    return _hide(value, known if before is not None else None)
+
+
+def secrets(value: Any) -> list[str]:
+    """All of cloud-init's data in an object."""
+    if isinstance(value, Mapping):
+        own = [str(inner) for key, inner in value.items() if key in SECRET_FIELDS and inner]
+        return own + [found for inner in value.values() for found in secrets(inner)]
+    return [found for entry in value for found in secrets(entry)] if isinstance(value, list) else []
+
+
+def _hide(value: Any, known: set[str] | None) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: _hidden(inner, known) if key in SECRET_FIELDS else _hide(inner, known) for key, inner in value.items()
+        }
+    return [_hide(entry, known) for entry in value] if isinstance(value, list) else value
+
+
+def _hidden(secret: Any, known: set[str] | None) -> str:
+    return "(hidden)" if known is None or str(secret) in known else "(hidden, changed)"
