@@ -252,13 +252,14 @@ def reached(
 
 
 def _runs(vm: Object, vmi: Object, state: str, grace: float) -> Verdict:
-    if state != "unpaused" and vmi_state.condition(vmi, "Paused") == "True":
-        return DONE
-    if vmi_state.condition(vmi, "Ready") == "True" and vmi_state.condition(vmi, "Paused") != "True":
+    """The instance comes first; the machine's own word may still be about its last one, and follows a little later."""
+    paused = vmi_state.condition(vmi, "Paused") == "True"
+    if paused and state != "unpaused":
         return DONE
     found = vm_state.ready(vm, unschedulable_grace=grace)
-    # The machine's own word that it is ready may still be about its last instance.
-    return Verdict(why="its instance is not ready yet") if found.done else found
+    if paused or vmi_state.condition(vmi, "Ready") != "True":
+        return Verdict(why="its instance is not ready yet") if found.done else found
+    return DONE if vm_state.is_ready(vm) else Verdict(why=vm_state.describe(vm))
 
 
 def _not_there(vm: Object, vmi: Object | None) -> Verdict:

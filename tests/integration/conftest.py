@@ -94,8 +94,8 @@ def run_module(name: str, folder: Path, arguments: dict[str, Any], seconds: floa
 def module(cluster: Path, tmp_path: Path) -> Run:
     """Runs a module: `module("vm", name="a", ...)`; `check=True` and `diff=True` are Ansible's modes."""
 
-    def run(name: str, *, check: bool = False, diff: bool = False, **arguments: Any) -> dict[str, Any]:
+    def run(which: str, /, *, check: bool = False, diff: bool = False, **arguments: Any) -> dict[str, Any]:
         modes = {"_ansible_check_mode": check, "_ansible_diff": diff}
-        return run_module(name, tmp_path, {"kubeconfig": str(cluster), **arguments, **modes})
+        return run_module(which, tmp_path, {"kubeconfig": str(cluster), **arguments, **modes})
 
     return run
