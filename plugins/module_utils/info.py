@@ -14,13 +14,18 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, ManyFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VMI, Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VMI, VMI_ACTION, Resource
 
 Object = dict[str, Any]
 
 
+def vmi_spec() -> argspec.ArgumentSpec:
+    """The argument spec of `vmi_info`."""
+    return spec().merge(argspec.ArgumentSpec({"guest_agent": {"type": "bool", "default": False}}))
+
+
 def spec() -> argspec.ArgumentSpec:
-    """The argument spec of both modules."""
+    """The argument spec that both modules have."""
     own = argspec.ArgumentSpec(
         {
             "name": {"type": "str"},
@@ -69,9 +74,28 @@ def run_vmi_info(module: Module) -> None:
 
     def work(client: Client) -> Object:
         found = _read(client, VMI, params)
-        return _result("vmis", lambda _key, item: instance(item, full=params["full"]), found)
+        told = _ask_agents(client, found, params["workers"]) if params["guest_agent"] else {}
+
+        def show(key: Key, item: Object) -> Object:
+            more = {"guest": told.get(key)} if params["guest_agent"] else {}
+            return {**instance(item, full=params["full"]), **more}
+
+        return _result("vmis", show, found)
 
     run(module, work)
+
+
+def _ask_agents(client: Client, found: Snapshot, workers: int) -> dict[Key, Object]:
+    """What each guest's agent tells; an agent that does not answer says why as `error`."""
+
+    def ask(key: Key) -> Object:
+        return client.get(VMI_ACTION, key[1], key[0], "guestosinfo")
+
+    keys = [key for key, item in found.objects.items() if vmi_state.condition(item, "AgentConnected") == "True"]
+    return {
+        key: {"error": outcome.as_dict()} if isinstance(outcome, HaError) else outcome
+        for key, outcome in zip(keys, bulk.each(keys, ask, workers))
+    }
 
 
 def machine(vm: Object, vmi: Object | None, *, full: bool) -> Object:
@@ -91,9 +115,7 @@ def machine(vm: Object, vmi: Object | None, *, full: bool) -> Object:
 
 def instance(vmi: Object, *, full: bool) -> Object:
     """An instance's entry in the result."""
-    owners = vmi["metadata"].get("ownerReferences") or []
-    owner = next((found.get("name") for found in owners if found.get("kind") == VM.kind), None)
-    return {**_identity(vmi, full), **vmi_state.summary(vmi), "vm": owner}
+    return {**_identity(vmi, full), **vmi_state.summary(vmi), "vm": vmi_state.owner(vmi)}
 
 
 def _identity(item: Object, full: bool) -> Object:

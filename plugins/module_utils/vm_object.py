@@ -27,7 +27,7 @@ def desired(options: Options) -> Object:
 
     options: what items.layer() returns, without faults.
     """
-    template = _template(options)
+    template = template_of(options)
     spec = _given(
         runStrategy=options.get("run_strategy"),
         instancetype=options.get("instancetype"),
@@ -49,11 +49,7 @@ def new(options: Options) -> Object:
     spec = plan.merge({}, owned.get("spec") or {}, ("spec",))
     if "runStrategy" not in spec and "running" not in spec:
         spec["runStrategy"] = "Always"
-    inner = spec.setdefault("template", {}).setdefault("spec", {})
-    devices = inner.setdefault("domain", {}).setdefault("devices", {})
-    if "interfaces" not in devices and "networks" not in inner and devices.get("autoattachPodInterface") is not False:
-        inner["networks"] = [{"name": "default", "pod": {}}]
-        devices["interfaces"] = [{"name": "default", "masquerade": {}}]
+    add_pod_network(spec.setdefault("template", {}).setdefault("spec", {}))
     metadata = {"name": options["name"], "namespace": options["namespace"]}
     return {
         "apiVersion": "kubevirt.io/v1",
@@ -63,7 +59,16 @@ def new(options: Options) -> Object:
     }
 
 
-def _template(options: Options) -> Object:
+def add_pod_network(spec: Object) -> None:
+    """Gives an instance's spec the pod network, masqueraded, where it names no network and does not forbid this one."""
+    devices = spec.setdefault("domain", {}).setdefault("devices", {})
+    if "interfaces" not in devices and "networks" not in spec and devices.get("autoattachPodInterface") is not False:
+        spec["networks"] = [{"name": "default", "pod": {}}]
+        devices["interfaces"] = [{"name": "default", "masquerade": {}}]
+
+
+def template_of(options: Options) -> Object:
+    """The owned metadata and spec of the machine's instance."""
     labels = _strings(options.get("template_labels")) or {}
     for key, label in (("one_per_node", ONE_PER_NODE), ("keep_together", KEEP_TOGETHER)):
         if options.get(key):

@@ -10,6 +10,12 @@ from typing import Any
 
 Object = Mapping[str, Any]
 
+# Conditions that are False where something is wrong, with the way out.
+TROUBLES = (
+    ("PodScheduled", "Free capacity, or change its CPU, memory, node selector or affinity"),
+    ("Synchronized", "Correct what the message names: image, claim, Secret or what the node's virt-handler refuses"),
+)
+
 
 def summary(vmi: Object) -> dict[str, Any]:
     """The instance as results show it; a field that is not known yet is None, or an empty list."""
@@ -38,6 +44,23 @@ def condition(vmi: Object, kind: str) -> str | None:
         if found.get("type") == kind:
             return str(found.get("status"))
     return None
+
+
+def describe(vmi: Object) -> str:
+    """The phase in one line, with the reasons where something is wrong."""
+    status = vmi.get("status") or {}
+    parts = [str(status.get("phase") or "has no status yet"), str(status.get("reason") or "")]
+    bad = dict(TROUBLES)
+    for found in status.get("conditions") or []:
+        if found.get("type") in bad and found.get("status") == "False":
+            parts.append(": ".join(str(found[key]) for key in ("reason", "message") if found.get(key)))
+    return "; ".join(part for part in parts if part)
+
+
+def owner(vmi: Object | None) -> str | None:
+    """The name of the machine that an instance belongs to, None where it stands alone."""
+    references = ((vmi or {}).get("metadata") or {}).get("ownerReferences") or []
+    return next((str(found["name"]) for found in references if found.get("kind") == "VirtualMachine"), None)
 
 
 def _interface(found: Object) -> dict[str, Any]:

@@ -41,11 +41,23 @@ options:
       - Whether each entry holds the whole object, too, without cloud-init's data.
     type: bool
     default: false
+  guest_agent:
+    description:
+      - Whether to ask each guest's agent, where one is connected; one read each.
+    type: bool
+    default: false
+    version_added: 0.2.0
 seealso:
   - module: virtops.kubevirt_ha.vm_info
 """
 
 EXAMPLES = r"""
+- name: Ask the guests of a shop who is logged in
+  virtops.kubevirt_ha.vmi_info:
+    namespaces: [shop]
+    guest_agent: true
+  register: guests
+
 - name: Read the instances on one node
   virtops.kubevirt_ha.vmi_info:
     label_selectors: [kubevirt.io/nodeName=n1]
@@ -141,6 +153,11 @@ vmis:
       description: The machine it belongs to; none where it stands alone.
       type: str
       returned: always
+    guest:
+      description: What the guest's agent tells in KubeVirt's words, such as C(hostname), C(os), C(userList) and C(fsInfo);
+        none where no agent is connected, C(error) where it did not answer.
+      type: dict
+      returned: with O(guest_agent=true)
 requests:
   description: How many requests were sent.
   returned: unless the parameters have faults
@@ -166,7 +183,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import 
 
 def main() -> None:
     """The module's entry."""
-    info.run_vmi_info(Module(info.spec(), check=info.faults))
+    info.run_vmi_info(Module(info.vmi_spec(), check=info.faults))
 
 
 if __name__ == "__main__":
