@@ -96,7 +96,7 @@ PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
 MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
 BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COPY / "roles/lab/files").glob("*.py"))
 # A folder each; these need no kube-apiserver.
-WITHOUT_CLUSTER = ("fencing", "preflight")
+WITHOUT_CLUSTER = ("fencing", "libvirt", "preflight")
 INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *(() if name in WITHOUT_CLUSTER else (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})

@@ -13,6 +13,7 @@ from typing import Any
 # A quoted JSON document inside a server's message (a refused patch quotes the whole object, with its user data).
 _QUOTED_OBJECT = re.compile(r'"\{(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
 _LONGEST_MESSAGE = 800
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
 
 
 class HaError(Exception):
@@ -55,7 +56,7 @@ class InputError(HaError):
 
 
 class ConnectionFailed(HaError):
-    """The API server was not reached, or no credentials for it were found."""
+    """The API server or the hypervisor was not reached, or no credentials for it were found."""
 
 
 class Refused(HaError):
@@ -154,6 +155,11 @@ def shorten(message: str) -> str:
     """A server's message without the objects it quotes (they may hold secrets), and of bearable length."""
     clean = _QUOTED_OBJECT.sub('"{...}"', message)
     return clean if len(clean) <= _LONGEST_MESSAGE else clean[:_LONGEST_MESSAGE] + "..."
+
+
+def without_password(text: str) -> str:
+    """A text whose URLs show no password."""
+    return _URL_PASSWORD.sub(r"\1(hidden)", text)
 
 
 _FIXES = {

@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError, without_password
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport import HAS_URLLIB3
 
 _SECRET_KEYS = frozenset(
@@ -80,9 +80,11 @@ class Module(AnsibleModule):
             yield f"wait_timeout: {timeout} must be 1 second or more"
         if self._check:
             yield from self._check(self.params)
+        if "kubeconfig" not in self.argument_spec:
+            return
         if not HAS_URLLIB3:
             yield missing_required_lib("urllib3")
-        elif "kubeconfig" in self.argument_spec:
+        else:
             try:
                 self.connection = auth.resolve(self.params)
             except HaError as error:
@@ -196,14 +198,14 @@ def _without_options(option: Option) -> Option:
 
 
 def without_secrets(value: Any) -> Any:
-    """A copy of parameters without the values of secret keys."""
+    """A copy of parameters without the values of secret keys and the passwords of URLs."""
     if isinstance(value, Mapping):
         return {
             key: "(hidden)" if inner and key in _SECRET_KEYS else without_secrets(inner) for key, inner in value.items()
         }
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [without_secrets(entry) for entry in value]
-    return value
+    return without_password(value) if isinstance(value, str) else value
 
 
 def _texts(value: Any) -> Iterable[str]:
