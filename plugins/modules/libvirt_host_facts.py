@@ -26,6 +26,7 @@ notes:
     a hypervisor on those; for these calls alone a second connection is opened read-write, unless O(read_write=false).
     Parts that need it are C(domain_capabilities), C(security), the host model in C(cpu), and, as the better of two ways,
     C(baseline) and C(comparison).
+  - A run replaces the facts of an earlier one as a whole, so gather in one run what is to be used together.
   - libvirt's own messages do not go to the standard error.
 extends_documentation_fragment:
   - virtops.kubevirt_ha.attributes.info

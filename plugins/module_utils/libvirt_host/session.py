@@ -20,6 +20,11 @@ from typing import Any, Callable, TypeVar
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ConnectionFailed, HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.libvirt_host.uri import Target, way_out
 
+# libvirt reads this when it is loaded. Without an output it writes warnings to the standard error.
+_LOG = "LIBVIRT_LOG_OUTPUTS"
+_quiet = _LOG not in os.environ
+if _quiet:
+    os.environ[_LOG] = "4:file:/dev/null"
 try:
     import libvirt
 except ImportError:  # the module's entry reports it by name
@@ -28,6 +33,9 @@ except ImportError:  # the module's entry reports it by name
 else:
     HAS_LIBVIRT = True
     LibvirtError = libvirt.libvirtError
+finally:
+    if _quiet:
+        del os.environ[_LOG]
 
 Result = TypeVar("Result")
 Connection = Any
@@ -167,7 +175,7 @@ def credentials(access: Access) -> tuple[list[int], Callable[[list[Any], Any], i
 
 
 def call(connection: Connection, name: str, *arguments: Any) -> Any:
-    """A call by name. Raises Unsupported where this libvirt-python, libvirt or driver lacks it, else LibvirtError."""
+    """A call by name. Raises Unsupported where libvirt-python, libvirt or the driver lacks it, Denied, or LibvirtError."""
     function = getattr(connection, name, None)
     if function is None:
         raise Unsupported(f"this libvirt-python has no {name}", fix="Install a newer libvirt-python")
@@ -176,6 +184,8 @@ def call(connection: Connection, name: str, *arguments: Any) -> Any:
     except LibvirtError as error:
         if code_of(error) == libvirt.VIR_ERR_NO_SUPPORT:
             raise Unsupported(message_of(error)) from error
+        if code_of(error) == libvirt.VIR_ERR_OPERATION_DENIED:
+            raise Denied(message_of(error)) from error
         raise
 
 

@@ -59,6 +59,8 @@ def domain(name: str, uuid: str, number: int, flat: Mapping[str, Any]) -> dict[s
     found = nest(flat)
     state = found.pop("state", {})
     code = state.get("state")
+    if number < 0:
+        found.pop("cpu", None)  # libvirt without cgroups gives its own daemon's time for a domain that does not run
     return {
         "name": name,
         "uuid": uuid,
