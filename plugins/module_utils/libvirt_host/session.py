@@ -14,7 +14,7 @@ import shlex
 import stat
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ConnectionFailed, HaError
@@ -28,6 +28,7 @@ if _quiet:
 try:
     import libvirt
 except ImportError:  # the module's entry reports it by name
+    libvirt = None
     HAS_LIBVIRT = False
     LibvirtError: type[Exception] = OSError
 else:
@@ -61,7 +62,7 @@ class Access:
     keepalive_interval: int = 5
     keepalive_count: int = 5
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     read_write: bool = True
 
 

@@ -17,7 +17,7 @@ Element = ElementTree.Element
 _DECIMAL = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
 _BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 _UNITS = {"": 1, "B": 1, "BYTES": 1, **_DECIMAL, **_BINARY, **{f"{key}IB": value for key, value in _BINARY.items()}}
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def parse(document: str, what: str, root: str) -> Element:
@@ -93,7 +93,7 @@ def processors(value: str | None) -> list[int]:
 
 
 def snake(name: str) -> str:
-    """`diskDevice` and `host-model` as disk_device and host_model, so that templates can name them."""
+    """`diskDevice`, `maxESGuests`, `host-model` as disk_device, max_es_guests, host_model: templates can name them."""
     return _WORD_START.sub("_", name).replace("-", "_").lower()
 
 
