@@ -268,7 +268,7 @@ ansible_facts:
           type: dict
           returned: with O(host_cpus)
           contains:
-            hosts: {description: "Whose CPUs went into it, this host's first.", type: list, elements: str, returned: always}
+            hosts: {description: "Whose CPUs went into it.", type: list, elements: str, returned: always}
             method:
               description:
                 - V(hypervisor) where it can be had with the hypervisor, V(host) where only processors were compared.

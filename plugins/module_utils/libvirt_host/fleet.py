@@ -85,13 +85,14 @@ def comparison(look: Look) -> Facts:
 
 
 def _hosts(look: Look) -> tuple[list[HostCpu], Exception | None]:
-    """This host's CPU and the others', one a name; those of the parameter win, as they may have been edited."""
-    given = {host.host: host for host in look.wanted.host_cpus}
+    """This host's CPU, unless it is among the others already, and the others'; two hosts of one name are both there."""
+    given = list(look.wanted.host_cpus)
     try:
         own = _own(look)
     except (HaError, LibvirtError) as error:
-        return list(given.values()), error
-    return list({own.host: own, **given}.values()), None
+        return given, error
+    there = any((host.host, host.xml) == (own.host, own.xml) for host in given)
+    return given if there else [own, *given], None
 
 
 def _own(look: Look) -> HostCpu:

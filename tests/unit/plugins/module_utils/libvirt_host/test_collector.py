@@ -214,6 +214,15 @@ def test_the_baseline_is_the_hypervisors_where_that_can_be_had(told: SimpleNames
     assert flags == 3 and _rest == ["baselineHypervisorCPU", None, None, None, "kvm"]
 
 
+def test_hosts_of_one_name_are_all_in_the_baseline_and_this_one_once(told: SimpleNamespace) -> None:
+    namesake = HostCpu("h1", OTHERS[0].xml)
+    read = Connection(**HOSTNAME, baselineCPU=OWN)
+    assert look(FakeSession(read), host_cpus=(namesake,))["baseline"]["hosts"] == ["h1", "h1"]
+    own = look(FakeSession(Connection(**HOSTNAME)), "cpu")["cpu"]
+    again = HostCpu("h1", own["xml"])
+    assert look(FakeSession(read), host_cpus=(*OTHERS, again))["baseline"]["hosts"] == ["h2", "h1"]
+
+
 @pytest.mark.parametrize("why", [Denied("read only"), Unsupported("too old")])
 def test_the_baseline_is_of_processors_where_the_hypervisors_is_refused(told: SimpleNamespace, why: HaError) -> None:
     read = Connection(**HOSTNAME, baselineCPU=OWN)
