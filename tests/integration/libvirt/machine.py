@@ -74,6 +74,10 @@ def _installed(name: str) -> bool:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.startswith("ii")
 
 
+class NoNamespaces(RuntimeError):
+    """This system, a container perhaps, lets nobody make a machine of namespaces."""
+
+
 class Machine:
     """Runs programs inside; `folder` is what the machine keeps, its log of libvirt among that."""
 
@@ -94,7 +98,7 @@ class Machine:
         wait_until(lambda: (folder / "begun").exists() or self._holder.poll() is not None, "the machine to begin")
         if self._holder.poll() is not None:
             self.end()
-            raise RuntimeError(f"no namespaces here: {(folder / 'machine.log').read_text()}")
+            raise NoNamespaces((folder / "machine.log").read_text().strip())
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
         self._first = int(children[0])
 
