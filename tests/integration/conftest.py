@@ -28,6 +28,27 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
+def instance_spec() -> dict[str, Any]:
+    """The spec of an instance that boots everywhere, real or simulated; the contract's variables name the guest."""
+    from kubevirt_contract import manifests
+
+    boot = {"image": manifests.IMAGE, "kernelPath": manifests.KERNEL, "initrdPath": manifests.INITRD}
+    return {
+        "terminationGracePeriodSeconds": 2,
+        "domain": {
+            "cpu": {"model": manifests.CPU_MODEL},
+            "firmware": {"kernelBoot": {"kernelArgs": "console=ttyS0 quiet", "container": boot}},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def guest(instance_spec: dict[str, Any]) -> dict[str, Any]:
+    """Options of the module vm for a machine that boots everywhere."""
+    return {"memory": "128Mi", "requests": {"cpu": "50m"}, "spec": {"template": {"spec": instance_spec}}}
+
+
+@pytest.fixture(scope="session")
 def cluster_options() -> list[str]:
     """More flags of the stand-in; a folder of tests overrides this."""
     return []

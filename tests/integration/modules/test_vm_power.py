@@ -16,19 +16,11 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def machine(module: Run, namespace: str) -> Callable[..., str]:
+def machine(module: Run, namespace: str, guest: dict[str, Any]) -> Callable[..., str]:
     """Makes a machine whose guest ignores ACPI; its name."""
 
     def make(name: str = "v", **options: Any) -> str:
-        result = module(
-            "vm",
-            name=name,
-            namespace=namespace,
-            memory="64Mi",
-            termination_grace_period=2,
-            disks=[{"name": "root", "container_disk": "registry.example.com/guest:1"}],
-            **options,
-        )
+        result = module("vm", name=name, namespace=namespace, **{**guest, **options})
         assert not result.get("failed"), result["msg"]
         return name
 
@@ -178,7 +170,7 @@ def test_a_change_that_needs_a_restart_gets_it_where_that_is_wanted(
 ) -> None:
     machine()
     before = uid(client, namespace)
-    change = {"name": "v", "namespace": namespace, "memory": "128Mi"}
+    change = {"name": "v", "namespace": namespace, "memory": "160Mi"}
     left = module("vm", **change)
     assert left["restart_required"] == [f"{namespace}/v"] and uid(client, namespace) == before
     foreseen = module("vm", check=True, restart=True, **change)
