@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
@@ -100,7 +100,7 @@ def wait_for(
     """
     give_up = time.monotonic() + timeout
     waiting = {target.key: target for target in targets}
-    failures = _judge(resource, waiting, beside is not None)
+    failures = _judge(resource, waiting, beside is not None, list(waiting))
     if not waiting:
         return failures
     news: queue.Queue[_News] = queue.Queue()
@@ -110,10 +110,14 @@ def wait_for(
         for namespace, version in versions.items():
             watcher = _Watcher(client, kind, namespace, selector, news, stop, give_up)
             threading.Thread(target=watcher.run, args=(version,), daemon=True).start()
+    looked = time.monotonic()
     try:
         while waiting and time.monotonic() < give_up:
-            _take_news(resource, waiting, news, min(_TICK, max(0.0, give_up - time.monotonic())))
-            failures.update(_judge(resource, waiting, beside is not None))
+            touched = _take_news(resource, waiting, news, min(_TICK, max(0.0, give_up - time.monotonic())))
+            # With thousands of targets each event judges its own; time alone changes a verdict too, so now and then all.
+            if time.monotonic() - looked >= _TICK:
+                looked, touched = time.monotonic(), set(waiting)
+            failures.update(_judge(resource, waiting, beside is not None, touched))
     except HaError as error:
         failures.update({key: _blind(resource, target, error) for key, target in waiting.items()})
     else:
@@ -123,11 +127,12 @@ def wait_for(
     return failures
 
 
-def _judge(resource: Resource, waiting: dict[Key, Target], both: bool) -> dict[Key, WaitFailed]:
-    """Takes out of `waiting` what is done or has failed; the failures."""
+def _judge(resource: Resource, waiting: dict[Key, Target], both: bool, keys: Iterable[Key]) -> dict[Key, WaitFailed]:
+    """Takes out of `waiting` what of `keys` is done or has failed; the failures."""
     failures: dict[Key, WaitFailed] = {}
     now = time.monotonic()
-    for key, target in list(waiting.items()):
+    for key in keys:
+        target = waiting[key]
         verdict = target.predicate(target.current, target.beside) if both else target.predicate(target.current)
         target.last = verdict
         if not verdict.failed:
@@ -153,27 +158,31 @@ def _too_late(resource: Resource, target: Target, timeout: float) -> WaitFailed:
     )
 
 
-def _take_news(resource: Resource, waiting: dict[Key, Target], news: queue.Queue[_News], seconds: float) -> None:
-    """Brings the targets up to date with all that has come in; waits `seconds` for the first."""
+def _take_news(resource: Resource, waiting: dict[Key, Target], news: queue.Queue[_News], seconds: float) -> set[Key]:
+    """Brings the targets up to date with all that has come in; waits `seconds` for the first. The targets' keys."""
+    touched: set[Key] = set()
     try:
         item = news.get(timeout=seconds)
         while True:
-            _take_one(resource, waiting, item)
+            touched |= _take_one(resource, waiting, item)
             item = news.get_nowait()
     except queue.Empty:
-        return
+        return touched
 
 
-def _take_one(resource: Resource, waiting: Mapping[Key, Target], item: _News) -> None:
+def _take_one(resource: Resource, waiting: Mapping[Key, Target], item: _News) -> set[Key]:
     if isinstance(item, HaError):
         raise item
+    touched: set[Key] = set()
     for seen in _changes(waiting, item):
         target = waiting[seen.key]
+        touched.add(seen.key)
         # The watch begins before our own writes, so events from before them come in too.
         if seen.resource is not resource:
             target.beside = target.beside if _older(seen.version, target.beside) else seen.object
         elif not _older(seen.version, target.current):
             target.current = seen.object
+    return touched
 
 
 def _changes(waiting: Mapping[Key, Target], item: _Seen | _Relisted) -> Iterator[_Seen]:
