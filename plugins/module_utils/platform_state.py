@@ -30,9 +30,8 @@ def source_of(deployments: Sequence[Object]) -> str:
     return "unknown"
 
 
-def versions(kubevirt: Object | None, nodes: Sequence[Object]) -> dict[str, str]:
-    """Version by what it is of; several ones of the nodes are separated by commas."""
-    infos = [(node.get("status") or {}).get("nodeInfo") or {} for node in nodes]
+def versions(kubevirt: Object | None, infos: Sequence[Object]) -> dict[str, str]:
+    """Version by what it is of, from the KubeVirt CR and the nodes' `nodeInfo`; several are separated by commas."""
     found = {
         "kubevirt": {str(((kubevirt or {}).get("status") or {}).get("observedKubeVirtVersion") or "unknown")},
         "kubernetes": {str(info.get("kubeletVersion")) for info in infos if info.get("kubeletVersion")},

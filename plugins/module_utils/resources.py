@@ -64,3 +64,20 @@ LEASE = Resource("coordination.k8s.io/v1", "leases", "Lease")
 DEPLOYMENT = Resource("apps/v1", "deployments", "Deployment")
 DAEMON_SET = Resource("apps/v1", "daemonsets", "DaemonSet")
 VOLUME_ATTACHMENT = Resource("storage.k8s.io/v1", "volumeattachments", "VolumeAttachment", namespaced=False)
+ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+DISRUPTION_BUDGET = Resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
+QUOTA = Resource("v1", "resourcequotas", "ResourceQuota")
+PRIORITY_CLASS = Resource("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", namespaced=False)
+STORAGE_CLASS = Resource("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
+STORAGE_PROFILE = Resource("cdi.kubevirt.io/v1beta1", "storageprofiles", "StorageProfile", namespaced=False)
+SNAPSHOT_CLASS = Resource(
+    "snapshot.storage.k8s.io/v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
+)
+API_SERVICE = Resource("apiregistration.k8s.io/v1", "apiservices", "APIService", namespaced=False)
+_ADMISSION = "admissionregistration.k8s.io/v1"
+MUTATING_WEBHOOK = Resource(
+    _ADMISSION, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", namespaced=False
+)
+VALIDATING_WEBHOOK = Resource(
+    _ADMISSION, "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", namespaced=False
+)

@@ -89,7 +89,7 @@ def survey(client: Client, connection: Connection, platform: Platform, expected:
         redundancy.faults(expected, seen),
         machines,
         source_of(deployments),
-        versions(kubevirt, nodes),
+        versions(kubevirt, [(node.get("status") or {}).get("nodeInfo") or {} for node in nodes]),
         places([*system, *client.list(POD, platform.kubevirt_namespace).items]),
     )
 

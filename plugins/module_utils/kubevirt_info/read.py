@@ -1,0 +1,272 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: objects of the API to facts, one at a time, while their page is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from math import ceil
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity, vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import key_of
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import placement
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import (
+    STATE_CLAIM,
+    Amounts,
+    Budget,
+    Claim,
+    Disk,
+    Guest,
+    Node,
+    Pod,
+    Quota,
+    Vm,
+    Vmi,
+    Volume,
+)
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import is_ready, seconds
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import LAUNCHER
+
+Object = dict[str, Any]
+
+_HEARTBEAT = "kubevirt.io/heartbeat"
+_CREATED_BY = "kubevirt.io/created-by"
+_DOMAIN = "kubevirt.io/domain"
+_MIGRATION = "kubevirt.io/migrationJobUID"
+_ENDED = frozenset({"Succeeded", "Failed"})
+_LOST = ("containerDisk", "emptyDisk", "ephemeral")
+_WATCHED_CONDITIONS = ("LiveMigratable", "StorageLiveMigratable")
+
+
+@lru_cache(maxsize=4096)
+def amount(resource: str, text: str) -> int:
+    """A quantity in whole units, CPU in thousandths, rounded up; 0 where it is none."""
+    try:
+        value = quantity.parse(text)
+    except ValueError:
+        return 0
+    return ceil(value * 1000 if resource.endswith("cpu") else value)
+
+
+def amounts(quantities: Mapping[str, Any] | None) -> dict[str, int]:
+    """A ResourceList."""
+    return {name: amount(name, str(text)) for name, text in (quantities or {}).items()}
+
+
+def node(item: Object) -> Node:
+    meta, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
+    return Node(
+        name=str(meta["name"]),
+        labels=meta.get("labels") or {},
+        taints=placement.taints(spec),
+        ready=vm_state.holds(item, "Ready"),
+        cordoned=bool(spec.get("unschedulable")),
+        room=amounts(status.get("allocatable")),
+        addresses=tuple(str(entry["address"]) for entry in status.get("addresses") or [] if entry.get("address")),
+        info=status.get("nodeInfo") or {},
+        heartbeat=_seconds((meta.get("annotations") or {}).get(_HEARTBEAT)),
+    )
+
+
+def pod(item: Object) -> Pod:
+    meta, spec = item["metadata"], item.get("spec") or {}
+    labels = meta.get("labels") or {}
+    launcher = labels.get(LAUNCHER[0]) == LAUNCHER[1]
+    return Pod(
+        namespace=str(meta.get("namespace", "")),
+        name=str(meta["name"]),
+        node=str(spec.get("nodeName") or ""),
+        labels=labels,
+        ready=is_ready(item),
+        requests=requests(spec),
+        vmi=str(labels.get(_CREATED_BY) or "") if launcher else "",
+        machine=str((meta.get("annotations") or {}).get(_DOMAIN) or meta["name"]),
+        target=_MIGRATION in labels,
+        placement=placement.parse(spec) if launcher else None,
+    )
+
+
+def requests(spec: Object) -> dict[str, int]:
+    """What a pod asks of a node, as kube-scheduler counts it: its containers together, or an init container with the
+    sidecars before it where that is more; what the pod itself states wins; its overhead comes on top."""
+    running: dict[str, int] = {}
+    highest: dict[str, int] = {}
+    for container in spec.get("initContainers") or []:
+        asked = _asked(container)
+        if container.get("restartPolicy") == "Always":
+            _add(running, asked)
+            asked = {}
+        _raise(highest, _sum(running, asked))
+    for container in spec.get("containers") or []:
+        _add(running, _asked(container))
+    _raise(highest, running)
+    highest.update(_asked(spec))
+    _add(highest, amounts(spec.get("overhead")))
+    highest["pods"] = 1
+    return highest
+
+
+def _asked(container: Object) -> dict[str, int]:
+    return amounts((container.get("resources") or {}).get("requests"))
+
+
+def _add(total: dict[str, int], more: Amounts) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, 0) + value
+
+
+def _sum(one: Amounts, other: Amounts) -> dict[str, int]:
+    total = dict(one)
+    _add(total, other)
+    return total
+
+
+def _raise(highest: dict[str, int], other: Amounts) -> None:
+    for name, value in other.items():
+        highest[name] = max(highest.get(name, 0), value)
+
+
+def vm(item: Object) -> Vm:
+    spec = item.get("spec") or {}
+    return Vm(
+        key=key_of(item),
+        strategy=vm_state.run_strategy(item),
+        guest=guest((spec.get("template") or {}).get("spec") or {}),
+        created=vm_state.is_created(item),
+        ready=vm_state.is_ready(item) or vm_state.status(item).get("printableStatus") == "Paused",
+        stopped=vm_state.status(item).get("printableStatus") == "Stopped",
+        description=vm_state.describe(item),
+    )
+
+
+def vmi(item: Object) -> Vmi | None:
+    """An instance; None where it has ended."""
+    status = item.get("status") or {}
+    if status.get("phase") in _ENDED:
+        return None
+    found = {kind: vm_state.condition(item, kind) for kind in _WATCHED_CONDITIONS}
+    owners = [owner for owner in item["metadata"].get("ownerReferences") or [] if owner.get("controller")]
+    return Vmi(
+        key=key_of(item),
+        uid=str(item["metadata"].get("uid") or ""),
+        owner=str(owners[0].get("kind")) if owners else "",
+        guest=guest(item.get("spec") or {}),
+        node=str(status.get("nodeName") or ""),
+        leaving=bool(item["metadata"].get("deletionTimestamp")),
+        ready="True" in (vmi_state.condition(item, "Ready"), vmi_state.condition(item, "Paused")),
+        refusals={
+            kind: (str(one.get("reason") or "no reason given"), str(one.get("message") or ""))
+            for kind, one in found.items()
+            if one.get("status") == "False"
+        },
+    )
+
+
+def guest(spec: Object) -> Guest:
+    """What an instance's spec asks for."""
+    domain = spec.get("domain") or {}
+    devices, cpu = domain.get("devices") or {}, domain.get("cpu") or {}
+    efi = ((domain.get("firmware") or {}).get("bootloader") or {}).get("efi") or {}
+    state = {"TPM": (devices.get("tpm") or {}).get("persistent"), "EFI": efi.get("persistent")}
+    passed_through = [*(devices.get("hostDevices") or []), *(devices.get("gpus") or [])]
+    return Guest(
+        eviction=str(spec.get("evictionStrategy") or ""),
+        disks=tuple(_disks(spec.get("volumes") or [], devices.get("disks") or [])),
+        devices=tuple(str(device.get("deviceName") or device.get("name")) for device in passed_through),
+        cpu_model=str(cpu.get("model") or ""),
+        dedicated=bool(cpu.get("dedicatedCpuPlacement")),
+        state=tuple(name for name, kept in state.items() if kept),
+        priority_class=str(spec.get("priorityClassName") or ""),
+        placement=placement.parse(spec),
+    )
+
+
+def _disks(volumes: Iterable[Object], disks: Iterable[Object]) -> Iterator[Disk]:
+    compact = {str(disk.get("name")) for disk in disks if "cdrom" in disk}
+    for volume in volumes:
+        name = str(volume.get("name"))
+        claim = volume.get("persistentVolumeClaim") or {}
+        if "persistentVolumeClaim" in volume:
+            yield Disk("claim", str(claim.get("claimName")), bool(claim.get("readOnly")))
+        elif "dataVolume" in volume:
+            yield Disk("claim", str((volume["dataVolume"] or {}).get("name")))
+        elif "hostDisk" in volume and not (volume["hostDisk"] or {}).get("shared"):
+            yield Disk("host", name)
+        elif any(kind in volume for kind in _LOST) and name not in compact:
+            yield Disk("lost", name)
+
+
+def claim(item: Object) -> Claim:
+    meta, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
+    return Claim(
+        key=key_of(item),
+        modes=tuple(status.get("accessModes") or spec.get("accessModes") or ()),
+        storage_class=str(spec.get("storageClassName") or ""),
+        volume=str(spec.get("volumeName") or ""),
+        state_of=_state_of(meta),
+    )
+
+
+def _state_of(meta: Object) -> str:
+    labelled = (meta.get("labels") or {}).get(STATE_CLAIM)
+    name, prefix = str(meta["name"]), f"{STATE_CLAIM}-"
+    return str(labelled or (name[len(prefix) :] if name.startswith(prefix) else ""))
+
+
+def volume(item: Object) -> Volume:
+    spec = item.get("spec") or {}
+    return Volume(
+        name=str(item["metadata"]["name"]),
+        terms=placement.node_terms((spec.get("nodeAffinity") or {}).get("required")),
+        host_path="hostPath" in spec,
+        shared="ReadWriteMany" in (spec.get("accessModes") or ()),
+    )
+
+
+def budget(item: Object) -> Budget:
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    owners = item["metadata"].get("ownerReferences") or []
+    return Budget(
+        key=key_of(item),
+        selector=placement.label_selector(spec.get("selector")),
+        min_available=spec.get("minAvailable"),
+        max_unavailable=spec.get("maxUnavailable"),
+        allowed=status.get("disruptionsAllowed"),
+        of_vmi=any(owner.get("kind") == "VirtualMachineInstance" for owner in owners),
+    )
+
+
+def quota(item: Object) -> Quota:
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    hard, used = amounts(status.get("hard") or spec.get("hard")), amounts(status.get("used"))
+    scopes = [str(scope) for scope in spec.get("scopes") or []]
+    classes = None
+    for rule in (spec.get("scopeSelector") or {}).get("matchExpressions") or []:
+        if rule.get("scopeName") == "PriorityClass" and rule.get("operator") == "In":
+            classes = tuple(str(value) for value in rule.get("values") or [])
+        else:
+            scopes.append(str(rule.get("scopeName")))
+    room = {name: value - used.get(name, 0) for name, value in hard.items()}
+    return Quota(key_of(item), room, tuple(scopes), classes)
+
+
+def endpoints(item: Object) -> list[str]:
+    """The addresses of an EndpointSlice that are not said to be unready."""
+    serving = (one for one in item.get("endpoints") or [] if (one.get("conditions") or {}).get("ready") is not False)
+    return [str(address) for one in serving for address in one.get("addresses") or []]
+
+
+def few(item: Object) -> Object:
+    """An object of a kind of which there are few, without what the server notes on it."""
+    meta = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    return {**item, "metadata": meta}
+
+
+def _seconds(moment: Any) -> float | None:
+    try:
+        return seconds(str(moment)) if moment else None
+    except ValueError:
+        return None
