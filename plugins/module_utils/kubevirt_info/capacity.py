@@ -56,9 +56,9 @@ class Board:
         self._groups = packing.groups
         self._lost = lost
         self._free = {name: dict(room) for name, room in packing.free.items() if name not in lost}
-        # Of each group: members a node, and of each rule that keeps apart: pods a node that have it.
-        self._members = {group: dict(counts) for group, counts in packing.members.items()}
-        self._keepers = {group: dict(counts) for group, counts in packing.keepers.items()}
+        # Of each group: members a node, and of each rule that keeps apart: pods a node that have it; as it was, and since.
+        self._members: tuple[Counts, Counts] = (packing.members, {})
+        self._keepers: tuple[Counts, Counts] = (packing.keepers, {})
 
     def room(self, node: str) -> dict[str, int]:
         return self._free[node]
@@ -69,31 +69,35 @@ class Board:
         for name, value in counted.items():
             room[name] = max(0, room.get(name, 0) - value)
         for group in self._groups.about(pod):
-            add(self._members, group, node)
+            add(self._members[1], group, node)
         for term in pod.placement.apart if pod.placement else ():
-            add(self._keepers, (pod.namespace, term), node)
+            add(self._keepers[1], (pod.namespace, term), node)
 
     def allows(self, node: str, pod: Pod) -> bool:
         """Whether the rules about other pods let it run there: its own, and those that keep others apart from it."""
         rules = pod.placement or Placement()
         if any(self._near(node, self._members, (pod.namespace, term)) for term in rules.apart):
             return False
-        if any(self._near(node, self._keepers, group) for group in self._groups.about(pod) if group in self._keepers):
+        if any(self._near(node, self._keepers, group) for group in self._groups.about(pod)):
             return False
         groups = [(pod.namespace, term) for term in rules.together]
         return all(self._near(node, self._members, group) or self._begins(pod, group) for group in groups)
 
-    def _near(self, node: str, counts: Counts, group: Group) -> bool:
+    def _near(self, node: str, counts: tuple[Counts, Counts], group: Group) -> bool:
         """Whether one of the counted is in the same domain of the group's topology."""
         topology = group[1].topology
         value = self._nodes[node].labels.get(topology)
-        names = (name for name in counts.get(group, ()) if name not in self._lost and name in self._nodes)
-        return value is not None and any(self._nodes[name].labels.get(topology) == value for name in names)
+        return value is not None and any(
+            self._nodes[name].labels.get(topology) == value for name in self._left(counts, group) if name in self._nodes
+        )
+
+    def _left(self, counts: tuple[Counts, Counts], group: Group) -> Iterator[str]:
+        """The nodes that are not lost and on which there are some of the counted."""
+        return (name for part in counts for name in part.get(group, ()) if name not in self._lost)
 
     def _begins(self, pod: Pod, group: Group) -> bool:
         """Whether nobody of a group that it belongs to runs anywhere, so that it may be the first."""
-        alone = all(name in self._lost for name in self._members.get(group, ()))
-        return alone and group in self._groups.about(pod)
+        return not any(self._left(self._members, group)) and group in self._groups.about(pod)
 
 
 class Packing:
@@ -115,6 +119,8 @@ class Packing:
                 for term in pod.placement.apart if pod.placement else ():
                     add(self.keepers, (pod.namespace, term), name)
         self._largest = _largest(view.hosts)
+        pairs = [pair for found in self._machines.values() for pair in found]
+        self._candidates = {machine.key: self._allowed(machine) for machine, _pod in pairs}
 
     def lose(self, name: str, nodes: Iterable[str]) -> Loss:
         """Takes the nodes away and packs their machines."""
@@ -129,25 +135,27 @@ class Packing:
         return loss
 
     def _place(self, board: Board, machine: Machine, pod: Pod, loss: Loss) -> None:
-        reach = self.view.reach(machine.placement) & self.view.volume_reach(machine)
-        allowed = [node.name for node in self._targets if node.name in reach and node.name not in loss.nodes]
-        allowed = [name for name in allowed if machine.placement.tolerates(self.view.nodes[name].taints)]
-        if not allowed:
-            loss.pinned.append(machine.key)
-            return
-        apart = [name for name in allowed if board.allows(name, pod)]
-        if not apart:
-            loss.apart.append(machine.key)
-            return
+        allowed = [name for name in self._candidates[machine.key] if name not in loss.nodes]
         counted = self._counted(pod)
-        for name in apart:
-            if not _lack(counted, board.room(name)):
+        for name in allowed:
+            if not _lack(counted, board.room(name)) and board.allows(name, pod):
                 board.put(name, pod, counted)
                 return
-        lacks = {name: _lack(counted, board.room(name)) for name in apart}
-        nearest = min(apart, key=lambda name: (self._weight(lacks[name]), name))
-        loss.lacks[machine.key] = lacks[nearest]
-        board.put(nearest, pod, counted)
+        apart = [name for name in allowed if board.allows(name, pod)]
+        if apart:
+            lacks = {name: _lack(counted, board.room(name)) for name in apart}
+            nearest = min(apart, key=lambda name: (self._weight(lacks[name]), name))
+            loss.lacks[machine.key] = lacks[nearest]
+            board.put(nearest, pod, counted)
+        else:
+            (loss.apart if allowed else loss.pinned).append(machine.key)
+
+    def _allowed(self, machine: Machine) -> tuple[str, ...]:
+        """The nodes that take machines now, and that its rules of nodes and its volumes allow; in one order for all."""
+        reach = self.view.reach(machine.placement) & self.view.volume_reach(machine)
+        return tuple(
+            node.name for node in self._targets if node.name in reach and machine.placement.tolerates(node.taints)
+        )
 
     def _counted(self, pod: Pod) -> dict[str, int]:
         """What it asks for, without what its own node does not offer either: there it runs all the same."""
