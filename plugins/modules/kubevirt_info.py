@@ -199,8 +199,8 @@ options:
         node; its lease can then be released at once instead of running out.
       - V(leader-unknown) (warning) - The lease of a component with a leader is not there. Look whether the component
         runs, with leader election turned on.
-      - V(node-cordoned) (warning) - A node is cordoned or tainted out of service, so it takes no machines. Uncordon
-        it when the maintenance is over.
+      - V(node-cordoned) (warning) - A node that is Ready is cordoned or tainted for its state, so it takes no
+        machines. Uncordon it when the maintenance is over, or mend what the taint names.
       - V(node-kubelet-skew) (warning) - The versions of kubelets and API server lie apart. Finish the upgrade.
       - V(node-vm-unschedulable) (warning) - KubeVirt does not place machines on a node that is Ready. Look at the
         node's virt-handler, which sets the label kubevirt.io/schedulable.

@@ -28,8 +28,9 @@ _SHOWN = ("cpu", "memory", "pods")
 
 @dataclass
 class Loss:
-    """What the loss of nodes means. lacks: machine → what it is short of on the node that comes closest; pinned: no node
-    is left that its rules of nodes allow; apart: none that its rules about other machines allow."""
+    """What the loss of nodes means. lacks: machine → what it is short of on the node that comes closest, nothing where
+    no node that it may run on takes machines now; pinned: no node is left that its rules of nodes allow; apart: none that
+    rules about other machines allow."""
 
     name: str
     nodes: tuple[str, ...]
@@ -147,12 +148,19 @@ class Packing:
             nearest = min(apart, key=lambda name: (self._weight(lacks[name]), name))
             loss.lacks[machine.key] = lacks[nearest]
             board.put(nearest, pod, counted)
+        elif allowed:
+            loss.apart.append(machine.key)
+        elif self._reach(machine) - set(loss.nodes):
+            loss.lacks[machine.key] = {}
         else:
-            (loss.apart if allowed else loss.pinned).append(machine.key)
+            loss.pinned.append(machine.key)
+
+    def _reach(self, machine: Machine) -> frozenset[str]:
+        return self.view.reach(machine.placement) & self.view.volume_reach(machine)
 
     def _allowed(self, machine: Machine) -> tuple[str, ...]:
         """The nodes that take machines now, and that its rules of nodes and its volumes allow; in one order for all."""
-        reach = self.view.reach(machine.placement) & self.view.volume_reach(machine)
+        reach = self._reach(machine)
         return tuple(
             node.name for node in self._targets if node.name in reach and machine.placement.tolerates(node.taints)
         )
@@ -230,16 +238,15 @@ def findings(capacity: Capacity) -> Iterator[Finding]:
     ):
         for loss in found:
             if loss.lacks:
-                why = (
-                    f"of the {loss.machines} machines of {what} {loss.name} {len(loss.lacks)} find no room elsewhere,"
-                    f" {text(loss.short)} are missing"
-                )
+                why = f"of the {loss.machines} machines of {what} {loss.name} {len(loss.lacks)} find no room elsewhere"
+                why += f", {text(loss.short)} are missing" if loss.short else ""
                 things = (_thing(key, lack) for key, lack in loss.lacks.items())
                 yield Finding(identifier, why, tuple(things))
 
 
 def _thing(key: Key, lack: Amounts) -> Thing:
-    return Thing("VirtualMachine", key[1], key[0], f"short of {text(lack)}")
+    detail = f"short of {text(lack)}" if lack else "no node that it may run on takes machines now"
+    return Thing("VirtualMachine", key[1], key[0], detail)
 
 
 def overview(view: View, capacity: Capacity, most: int) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import SCHEDULABLE, Node
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import TAINT_KEY
 
 _MINOR = re.compile(r"^v?(\d+)\.(\d+)")
 
@@ -23,11 +22,11 @@ def _finding(identifier: str, why: str, node: Node, detail: str = "") -> Finding
 def states(view: View) -> Iterator[Finding]:
     """Nodes that are not Ready, and nodes that take no machines although they are."""
     for node in view.cluster.nodes:
-        out_of_service = any(taint.key == TAINT_KEY for taint in node.taints)
+        taints = [taint.key for taint in node.taints if taint.of_state]
         if not node.ready:
             yield _finding("node-not-ready", "the loss of another part may be one too many", node)
-        elif node.cordoned or out_of_service:
-            detail = "tainted out of service" if out_of_service else "cordoned"
+        elif node.cordoned or taints:
+            detail = "cordoned" if node.cordoned else f"tainted with {', '.join(taints)}"
             yield _finding("node-cordoned", "its room does not count for a failover", node, detail)
         elif node.runs_machines and node.labels.get(SCHEDULABLE) != "true":
             yield _finding("node-vm-unschedulable", f"its label {SCHEDULABLE} is not true", node)

@@ -90,6 +90,15 @@ class Taint:
     value: str
     effect: str
 
+    @property
+    def repels(self) -> bool:
+        return self.effect in _REPELLING
+
+    @property
+    def of_state(self) -> bool:
+        """Whether it keeps pods away for as long as the node is in a state, such as out of service or short of disk."""
+        return self.repels and self.key.startswith(_STATE_TAINTS)
+
 
 @dataclass(frozen=True)
 class Toleration:
@@ -125,7 +134,7 @@ class Placement:
     def tolerates(self, taints: Iterable[Taint], *, lasting_only: bool = False) -> bool:
         """Whether no taint keeps it away; `lasting_only` leaves out those of the node's state."""
         for taint in taints:
-            if taint.effect not in _REPELLING or (lasting_only and taint.key.startswith(_STATE_TAINTS)):
+            if not taint.repels or (lasting_only and taint.of_state):
                 continue
             if not any(toleration.covers(taint) for toleration in self.tolerations):
                 return False

@@ -277,8 +277,8 @@ _WARNING = _rules(
     ),
     (
         "node-cordoned",
-        "A node is cordoned or tainted out of service, so it takes no machines",
-        "Uncordon it when the maintenance is over",
+        "A node that is Ready is cordoned or tainted for its state, so it takes no machines",
+        "Uncordon it when the maintenance is over, or mend what the taint names",
     ),
     (
         "node-kubelet-skew",

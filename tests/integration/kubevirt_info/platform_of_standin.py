@@ -147,7 +147,9 @@ class Platform:
         self.machine("web")
 
     def _node(self, name: str, number: int) -> None:
-        self.client.patch(NODE, name, {"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}})
+        # The API server taints a new node as not ready; who takes the taint away is not there.
+        labels = {"node-role.kubernetes.io/control-plane": ""}
+        self.client.patch(NODE, name, {"metadata": {"labels": labels}, "spec": {"taints": None}})
         address = [{"type": "InternalIP", "address": f"10.77.0.1{number}"}]
         self.client.patch(NODE, name, {"status": {"addresses": address}}, subresource="status")
 

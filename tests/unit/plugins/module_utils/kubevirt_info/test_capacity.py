@@ -104,9 +104,10 @@ def test_other_pods_take_room_too() -> None:
     assert lose(world, "n1").lacks == {("shop", "a"): {"memory": 4 * GIB}}
 
 
+@pytest.mark.parametrize("others", [("16Gi", "4Gi"), ("16Gi",)])
 @pytest.mark.parametrize("state", ["unschedulable", "taint", "label", "ready"])
-def test_nodes_that_take_no_machines_now_do_not_count(state: str) -> None:
-    world = small_world("16Gi", "16Gi", "4Gi")
+def test_nodes_that_take_no_machines_now_do_not_count(state: str, others: tuple[str, ...]) -> None:
+    world = small_world("16Gi", *others)
     world.machine("a", "n1", memory="8Gi")
     item = world.get("nodes", "n2")
     if state == "unschedulable":
@@ -117,7 +118,9 @@ def test_nodes_that_take_no_machines_now_do_not_count(state: str) -> None:
         item["metadata"]["labels"]["kubevirt.io/schedulable"] = "false"
     else:
         item["status"]["conditions"][0]["status"] = "False"
-    assert names(lose(world, "n1")) == {"a"}
+    loss = lose(world, "n1")
+    assert names(loss) == {"a"} and loss.short == ({"memory": 4 * GIB} if len(others) == 2 else {})
+    assert "capacity-node" in world.ids() and "vm-one-node" not in world.ids()
 
 
 def test_machines_bound_to_the_lost_node_are_not_said_to_lack_room() -> None:

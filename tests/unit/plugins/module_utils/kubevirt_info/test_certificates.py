@@ -18,13 +18,15 @@ from cryptography.x509.oid import NameOID
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def make(end: datetime, begin: datetime = BEGIN, *, large: bool = False) -> bytes:
-    """A PEM certificate."""
+def make(end: datetime, begin: datetime = BEGIN, *, large: bool = False, keep_key: bool = False) -> bytes:
+    """A PEM certificate, with its key where that is to be kept."""
     key = rsa.generate_private_key(65537, 2048) if large else ec.generate_private_key(ec.SECP256R1())
     name = library.Name([library.NameAttribute(NameOID.COMMON_NAME, "x" * 60 if large else "x")])
     builder = library.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = builder.serial_number(library.random_serial_number()).not_valid_before(begin).not_valid_after(end)
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return pem + (key.private_bytes(*form) if keep_key else b"")
 
 
 @pytest.mark.parametrize("end", [BEGIN + timedelta(days=365), datetime(2062, 7, 8, 9, 10, 11, tzinfo=UTC)])

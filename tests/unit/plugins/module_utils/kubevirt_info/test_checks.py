@@ -223,6 +223,7 @@ CASES: list[tuple[Break, set[str]]] = [
     (facts(certificates=[certificate(fault="there is no PEM certificate")]), {"certificate-unreadable"}),
     # Nodes
     (on_node("n2", spec={"unschedulable": True}), {"node-cordoned"}),
+    (on_node("n2", spec={"taints": [{"key": "dedicated", "effect": "NoSchedule"}]}), set()),
     (
         on_node("n2", spec={"taints": [{"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}]}),
         {"node-cordoned"},

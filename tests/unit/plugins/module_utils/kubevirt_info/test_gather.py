@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -207,6 +210,23 @@ def test_a_certificate_that_cannot_be_seen() -> None:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(ConnectionFailed, match="cannot be seen"):
             outside.serving_certificate(Connection(host=f"https://127.0.0.1:{taken.getsockname()[1]}", verify=False))
+
+
+def test_the_certificate_that_a_server_shows(tmp_path: Path) -> None:
+    from test_certificates import BEGIN, make
+
+    key_and_certificate = tmp_path / "server.pem"
+    end = BEGIN + timedelta(days=9)
+    key_and_certificate.write_bytes(make(end, keep_key=True))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(key_and_certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=lambda: context.wrap_socket(listening.accept()[0], server_side=True).close())
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        found = outside.serving_certificate(Connection(host=url, verify=False))
+        thread.join()
+    assert found is not None and (found.kind, found.name, found.not_after) == ("API server", url, end.timestamp())
 
 
 def test_the_certificate_that_the_caller_logs_in_with(tmp_path: Path) -> None:

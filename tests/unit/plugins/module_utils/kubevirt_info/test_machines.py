@@ -347,7 +347,7 @@ def test_a_node_that_is_down_or_cordoned_does_not_make_rules_narrower() -> None:
     spec(affinity=node_affinity("n1", "n2"))(world)
     world.get("nodes", "n2")["spec"]["unschedulable"] = True
     relabel("kubevirt.io/schedulable", "false", "n2")(world)
-    assert world.ids() == {"node-cordoned"}
+    assert world.ids() == {"node-cordoned", "capacity-node"}
 
 
 def test_after_a_migration_the_pods_own_rules_do_not_count_as_the_machines() -> None:
