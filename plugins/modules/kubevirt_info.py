@@ -198,7 +198,7 @@ options:
       - V(leader-lost) (warning) - The holder of a leader's lease is gone or on a node that is not Ready. Fence the
         node; its lease can then be released at once instead of running out.
       - V(leader-unknown) (warning) - The lease of a component with a leader is not there. Look whether the component
-        runs, with leader election turned on.
+        runs with leader election; some distributions keep its lease elsewhere.
       - V(node-cordoned) (warning) - A node that is Ready is cordoned or tainted for its state, so it takes no
         machines. Uncordon it when the maintenance is over, or mend what the taint names.
       - V(node-kubelet-skew) (warning) - The versions of kubelets and API server lie apart. Finish the upgrade.

@@ -19,7 +19,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Ke
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.groups import Counts, Group, add
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Amounts, Node, Pod
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import Placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import Machine, View
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -71,12 +70,12 @@ class Board:
             room[name] = max(0, room.get(name, 0) - value)
         for group in self._groups.about(pod):
             add(self._members[1], group, node)
-        for term in pod.placement.apart if pod.placement else ():
+        for term in pod.placement.apart:
             add(self._keepers[1], (pod.namespace, term), node)
 
     def allows(self, node: str, pod: Pod) -> bool:
         """Whether the rules about other pods let it run there: its own, and those that keep others apart from it."""
-        rules = pod.placement or Placement()
+        rules = pod.placement
         if any(self._near(node, self._members, (pod.namespace, term)) for term in rules.apart):
             return False
         if any(self._near(node, self._keepers, group) for group in self._groups.about(pod)):
@@ -117,7 +116,7 @@ class Packing:
         self.keepers: Counts = {}
         for name, pairs in self._machines.items():
             for _machine, pod in pairs:
-                for term in pod.placement.apart if pod.placement else ():
+                for term in pod.placement.apart:
                     add(self.keepers, (pod.namespace, term), name)
         self._largest = _largest(view.hosts)
         pairs = [pair for found in self._machines.values() for pair in found]

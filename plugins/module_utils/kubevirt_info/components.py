@@ -177,13 +177,18 @@ def _why_blocked(budget: Budget, component: Component) -> str:
 
 
 def handlers(view: View) -> Iterator[Finding]:
-    """virt-handler on each node that is Ready: its pod, and its heartbeat."""
-    if _handler(view) is None:
+    """virt-handler on each node that is Ready and has run it before; of others only the DaemonSet tells."""
+    handler = _handler(view)
+    if handler is None:
         return
     ready = {pod.node for pod in _pods(view) if _is_handler(pod) and pod.ready}
-    for node in view.hosts:
-        if node.ready and node.name not in ready:
-            yield Finding("handler-not-ready", "the node has no ready pod of it", (_node(node),))
+    without = [node for node in view.hosts if node.ready and node.name not in ready]
+    for node in without:
+        yield Finding("handler-not-ready", "the node has no ready pod of it", (_node(node),))
+    wanted, there = _handlers(handler)
+    if not without and there < wanted and all(node.ready for node in view.cluster.nodes):
+        thing = Thing("DaemonSet", HANDLER, view.cluster.namespace, f"{there} of {wanted} pods are ready")
+        yield Finding("handler-not-ready", "a node has never had a ready pod of it", (thing,))
 
 
 def heartbeats(view: View) -> Iterator[Finding]:

@@ -41,10 +41,7 @@ def api_addresses(view: View) -> Iterator[Finding]:
 
 
 def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
+    return ip_address(address).is_loopback
 
 
 def api_servers(view: View) -> Iterator[Finding]:

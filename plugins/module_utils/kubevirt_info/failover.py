@@ -23,25 +23,28 @@ def where_it_may_run(view: View) -> Iterator[Finding]:
     """
     if len(view.hosts) < 2:
         return
+    alone = len(view.everywhere) == 1
     for machine in view.machines:
         causes = [*_local_disk(view, machine), *_cpu(view, machine), *_devices(view, machine)]
-        causes += _narrow(
-            machine, "vm-one-node", "node selector, affinity, tolerations", view.reach(machine.guest.placement)
-        )
+        own = view.reach(machine.guest.placement)
+        if alone and own == view.everywhere and not machine.guest.placement.narrows:
+            yield from causes
+            continue
+        causes += _narrow(machine, "vm-one-node", "its node selector, affinity and tolerations leave it {} node", own)
+        left = view.reach(machine.placement) & view.volume_reach(machine)
+        for device in machine.guest.devices:
+            left &= view.offers(device)
         if not causes:
-            left = view.reach(machine.placement) & view.volume_reach(machine)
-            for device in machine.guest.devices:
-                left &= view.offers(device)
-            causes += _narrow(machine, "vm-one-node", "all its rules together", left)
+            causes += _narrow(machine, "vm-one-node", "all its rules together leave it {} node", left)
         yield from causes
 
 
 def _narrow(machine: Machine, identifier: str, rule: str, nodes: frozenset[str]) -> Iterator[Finding]:
-    """A finding where a rule leaves one node or none."""
+    """A finding where a rule leaves one node or none; `rule` is a sentence with a place for "one" and "no"."""
     if len(nodes) == 1:
-        yield Finding(identifier, f"{rule} leave one node", (machine.thing(f"only {next(iter(nodes))}"),))
+        yield Finding(identifier, rule.format("one"), (machine.thing(f"only {next(iter(nodes))}"),))
     elif not nodes:
-        yield Finding("vm-no-node", f"{rule} leave no node", (machine.thing(),))
+        yield Finding("vm-no-node", rule.format("no"), (machine.thing(),))
 
 
 def _local_disk(view: View, machine: Machine) -> Iterator[Finding]:
@@ -56,17 +59,15 @@ def _cpu(view: View, machine: Machine) -> Iterator[Finding]:
     model = machine.guest.cpu_model
     if model and model not in HOST_CPU:
         nodes = view.labelled(CPU_MODEL + model)
-        yield from _narrow(machine, "vm-cpu-model", f"the nodes that offer CPU model {model}", nodes)
+        yield from _narrow(machine, "vm-cpu-model", f"{{}} node offers CPU model {model}", nodes)
     if machine.guest.dedicated:
         nodes = view.labelled(*_CPU_MANAGERS)
-        yield from _narrow(machine, "vm-dedicated-cpus", "the nodes that manage CPUs statically", nodes)
+        yield from _narrow(machine, "vm-dedicated-cpus", "{} node manages CPUs statically", nodes)
 
 
 def _devices(view: View, machine: Machine) -> Iterator[Finding]:
     for device in sorted(set(machine.guest.devices)):
-        yield from _narrow(
-            machine, "vm-host-device-one-node", f"the nodes that offer device {device}", view.offers(device)
-        )
+        yield from _narrow(machine, "vm-host-device-one-node", f"{{}} node offers device {device}", view.offers(device))
 
 
 def restarts(view: View) -> Iterator[Finding]:

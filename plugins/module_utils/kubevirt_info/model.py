@@ -61,7 +61,7 @@ class Node:
 @dataclass(frozen=True)
 class Pod:
     """A pod that has not ended. Of a launcher, vmi: the instance's UID; machine: its name; target: it was made to receive
-    a migration, and may have done so."""
+    a migration, and may have done so; placement: of launchers only."""
 
     namespace: str
     name: str
@@ -72,7 +72,7 @@ class Pod:
     vmi: str = ""
     machine: str = ""
     target: bool = False
-    placement: Placement | None = None
+    placement: Placement = Placement()
 
 
 @dataclass(frozen=True)

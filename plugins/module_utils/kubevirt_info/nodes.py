@@ -33,9 +33,10 @@ def states(view: View) -> Iterator[Finding]:
 
 
 def hosts(view: View) -> Iterator[Finding]:
-    """Whether a second node can run machines at all."""
-    if len(view.hosts) == 1:
-        yield _finding("vm-nodes-single", f"no other node has the label {SCHEDULABLE}", view.hosts[0])
+    """Whether a second node can run machines that tolerate nothing."""
+    if len(view.everywhere) == 1:
+        name = next(iter(view.everywhere))
+        yield _finding("vm-nodes-single", f"no other node has the label {SCHEDULABLE} and no taint", view.nodes[name])
 
 
 def kubelets(view: View) -> Iterator[Finding]:

@@ -125,6 +125,11 @@ class Placement:
     apart: tuple[PodTerm, ...] = ()
     together: tuple[PodTerm, ...] = ()
 
+    @property
+    def narrows(self) -> bool:
+        """Whether it has rules of nodes beside the taints that it tolerates."""
+        return bool(self.selector) or self.terms is not None
+
     def allows(self, name: str, labels: Labels) -> bool:
         """Whether selector and node affinity let it run on a node, whatever the node's taints."""
         if not matches(self.selector, labels):

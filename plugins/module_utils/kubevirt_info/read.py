@@ -27,6 +27,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
     Vmi,
     Volume,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import Placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import is_ready, seconds
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import LAUNCHER
 
@@ -85,7 +86,7 @@ def pod(item: Object) -> Pod:
         vmi=str(labels.get(_CREATED_BY) or "") if launcher else "",
         machine=str((meta.get("annotations") or {}).get(_DOMAIN) or meta["name"]),
         target=_MIGRATION in labels,
-        placement=placement.parse(spec) if launcher else None,
+        placement=placement.parse(spec) if launcher else Placement(),
     )
 
 

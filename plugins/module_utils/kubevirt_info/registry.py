@@ -273,7 +273,7 @@ _WARNING = _rules(
     (
         "leader-unknown",
         "The lease of a component with a leader is not there",
-        "Look whether the component runs, with leader election turned on",
+        "Look whether the component runs with leader election; some distributions keep its lease elsewhere",
     ),
     (
         "node-cordoned",

@@ -74,7 +74,7 @@ class View:
         self.hosts = [node for node in cluster.nodes if node.runs_machines]
         self.machines = list(_machines(cluster))
         self.strangers = list(_strangers(cluster, self.machines))
-        rules = ((pod.namespace, pod.placement) for pod in cluster.pods if pod.placement)
+        rules = ((pod.namespace, pod.placement) for pod in cluster.pods)
         self.groups = Groups((name, term) for name, rule in rules for term in (*rule.apart, *rule.together))
         self._reach: dict[object, frozenset[str]] = {}
         self._states: dict[Key, list[Claim]] = {}
@@ -93,6 +93,11 @@ class View:
             if self.domain(node.name):
                 found.setdefault(self.domain(node.name), []).append(node.name)
         return found
+
+    @property
+    def everywhere(self) -> frozenset[str]:
+        """The nodes that run machines without any rule."""
+        return self.reach(Placement())
 
     def reach(self, placement: Placement) -> frozenset[str]:
         """The nodes that run machines and that these rules allow, whatever their state now."""
@@ -172,7 +177,7 @@ def _strangers(cluster: Cluster, known: Iterable[Machine]) -> Iterator[Machine]:
         if pod.vmi and pod.vmi not in uids and pod.node:
             found.setdefault(pod.vmi, pod)
     for pod in found.values():
-        guest = Guest(placement=pod.placement or Placement())
+        guest = Guest(placement=pod.placement)
         yield Machine((pod.namespace, pod.machine), guest, _placement(guest, pod), pod=pod)
 
 
@@ -184,7 +189,7 @@ def _rests(vm: Vm) -> bool:
 def _placement(guest: Guest, pod: Pod | None) -> Placement:
     """The guest's rules and those that KubeVirt adds; of its node labels those that a pod carries, where there is one."""
     own = guest.placement
-    if pod is None or pod.placement is None:
+    if pod is None:
         return own.with_selector((*own.selector, *_added(guest)))
     kept = tuple(
         rule for rule in pod.placement.selector if rule.key != SCHEDULABLE and not rule.key.startswith(_OF_MIGRATION)

@@ -14,6 +14,7 @@ from cryptography import x509 as library
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+from ha_world import certificate, whole_world
 
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -101,6 +102,16 @@ def test_a_bundle_that_cannot_be_read_says_so(bundle: str) -> None:
     item = {"metadata": {"name": "v1.x"}, "spec": {"caBundle": bundle}}
     assert certificates.of_api_service(item)[0].fault
     assert certificates.of_api_service({"metadata": {"name": "v1.apps"}, "spec": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [(10 * 86400, "10 days"), (2 * 86400, "2 days"), (86400, "24.0 h"), (3600, "1.0 h"), (1800, "30 min")],
+)
+def test_how_long_a_certificate_lasts(left: float, words: str) -> None:
+    world = whole_world()
+    world.facts["certificates"] = [certificate(left / 86400)]
+    assert world.one("certificate-expires").things[0].detail == f"tls.crt expires in {words}"
 
 
 @pytest.mark.parametrize(

@@ -288,8 +288,28 @@ def test_a_cluster_with_one_node_for_machines_is_one_finding_and_not_one_a_machi
     world = whole_world()
     for name in ("n2", "n3", "n4", "n5", "n6"):
         del world.get("nodes", name)["metadata"]["labels"]["kubevirt.io/schedulable"]
-    world.objects["vms"][1:], world.objects["vmis"][1:] = [], []
     assert world.ids() == {"vm-nodes-single"}
+
+
+def test_control_planes_with_a_taint_do_not_count_as_nodes_for_machines() -> None:
+    world = whole_world()
+    taint = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+    for name in ("n1", "n2", "n3", "n5", "n6"):
+        world.get("nodes", name)["spec"]["taints"] = [taint]
+    # The machines are on n1 and n2 still, from before the taint; new ones have only n4.
+    assert world.ids() == {"vm-nodes-single"}
+    world.change_spec("web-1", tolerations=[{"operator": "Exists"}])
+    world.change_spec("web-2", tolerations=[{"operator": "Exists"}], nodeSelector={"kubernetes.io/hostname": "n4"})
+    assert world.ids() == {"vm-nodes-single", "vm-one-node"}
+
+
+def test_a_node_that_never_had_a_handler_is_told_by_the_daemon_set() -> None:
+    world = whole_world()
+    world.get("daemon_sets", "virt-handler")["status"]["desiredNumberScheduled"] = 7
+    assert world.one("handler-not-ready").things[0].detail == "6 of 7 pods are ready"
+    # A node that is lost explains it.
+    not_ready("n6")(world)
+    assert world.ids() == {"node-not-ready"}
 
 
 def test_etcd_members_outside_are_counted_beside_those_that_are_seen() -> None:

@@ -127,6 +127,7 @@ def test_a_message_names_a_few_objects_and_counts_the_rest() -> None:
     found = [Finding("vm-rwo-claim", "why", (Thing("VirtualMachine", f"m{n}", "shop"),)) for n in range(9)]
     text = findings.sentence(findings.entries(found)[0])
     assert "(shop/m0, shop/m1, shop/m2, shop/m3, shop/m4 and 4 more)" in text
+    assert "(shop/m0, shop/m1)" in findings.sentence(findings.entries(found[:2])[0])
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ CASES: list[tuple[Break, set[str]]] = [
     (spec(affinity=node_affinity("n1", "n2")), set()),
     (spec(affinity=node_affinity(*OTHERS, operator="NotIn")), {"vm-one-node"}),
     (spec(nodeSelector={HOST: "n9"}), {"vm-no-node"}),
-    (tainted(*OTHERS), {"vm-one-node"}),
+    (tainted(*OTHERS), {"vm-nodes-single"}),
     (
         all_of(tainted("n2", "n3", "n4", "n5"), spec(nodeSelector={"zone": "x"}), relabel("zone", "x", "n1", "n2")),
         {"vm-one-node"},
@@ -340,6 +340,7 @@ def test_a_finding_says_which_disk_and_which_node() -> None:
     spec(nodeSelector={HOST: "n1"})(world)
     assert world.one("vm-local-disk").things[0].detail == f"claim {NAME}-root"
     assert world.one("vm-one-node").things[0].detail == "only n1"
+    assert world.one("vm-one-node").why == "its node selector, affinity and tolerations leave it one node"
 
 
 def test_a_node_that_is_down_or_cordoned_does_not_make_rules_narrower() -> None:
@@ -357,6 +358,21 @@ def test_after_a_migration_the_pods_own_rules_do_not_count_as_the_machines() -> 
     launcher["spec"]["affinity"] = node_affinity(*OTHERS, operator="NotIn")
     launcher["spec"]["nodeSelector"]["cpu-model-migration.node.kubevirt.io/EPYC"] = "true"
     assert world.ids() == set()
+
+
+def test_a_claim_is_not_local_because_there_is_one_node_only() -> None:
+    world = whole_world()
+    for name in OTHERS:
+        relabel("kubevirt.io/schedulable", None, name)(world)
+    disk("ReadWriteOnce")(world)
+    assert {"vm-nodes-single", "vm-rwo-claim"} <= world.ids()
+
+
+def test_a_stopped_machine_without_a_cpu_model_asks_for_none() -> None:
+    world = whole_world()
+    domain(cpu={})(world)
+    world.halt(NAME, "Always")
+    assert world.ids() == {"vm-not-ready"}
 
 
 def test_a_stopped_machine_is_judged_by_its_template() -> None:
