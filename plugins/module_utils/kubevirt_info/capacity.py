@@ -23,6 +23,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = ("cpu", "memory", "pods")
+_NAMED = 5
 
 
 @dataclass
@@ -229,23 +230,25 @@ def losses(view: View) -> Capacity:
     return Capacity(nodes, [packing.lose(name, members) for name, members in sorted(domains.items())])
 
 
-def findings(capacity: Capacity) -> Iterator[Finding]:
-    """A finding a loss that the others cannot bear, with the machines that have no place and what they lack."""
-    for identifier, what, found in (
-        ("capacity-node", "node", capacity.nodes),
+def findings(view: View, capacity: Capacity) -> Iterator[Finding]:
+    """One finding for nodes and one for failure domains, with every loss that the others cannot bear, and the worst of them."""
+    for identifier, kind, found in (
+        ("capacity-node", "Node", capacity.nodes),
         ("capacity-domain", "failure domain", capacity.domains),
     ):
-        for loss in found:
-            if loss.lacks:
-                why = f"of the {loss.machines} machines of {what} {loss.name} {len(loss.lacks)} find no room elsewhere"
-                why += f", {text(loss.short)} are missing" if loss.short else ""
-                things = (_thing(key, lack) for key, lack in loss.lacks.items())
-                yield Finding(identifier, why, tuple(things))
+        bad = [loss for loss in found if loss.lacks]
+        hardest = worst(bad, view)
+        if hardest is not None:
+            things = tuple(Thing(kind, loss.name, detail=_sentence(loss)) for loss in bad)
+            yield Finding(identifier, f"the worst loss is that of {hardest.name}: {_sentence(hardest)}", things)
 
 
-def _thing(key: Key, lack: Amounts) -> Thing:
-    detail = f"short of {text(lack)}" if lack else "no node that it may run on takes machines now"
-    return Thing("VirtualMachine", key[1], key[0], detail)
+def _sentence(loss: Loss) -> str:
+    keys = sorted(loss.lacks)
+    named = ", ".join("/".join(key) for key in keys[:_NAMED])
+    named += f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    short = f"{text(loss.short)} are missing" if loss.short else "no node that they may run on takes machines now"
+    return f"{len(keys)} of its {loss.machines} machines without room elsewhere, {short} ({named})"
 
 
 def overview(view: View, capacity: Capacity, most: int) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def settings_of(params: Params) -> Settings:
 def result(view: View, params: Params) -> dict[str, Any]:
     """The module's result; with `failure` where the gate is closed."""
     losses = checks.losses(view)
-    found = [*checks.run(view), *capacity.findings(losses)]
+    found = [*checks.run(view), *capacity.findings(view, losses)]
     ignored = set(params["ignore"])
     entries = findings.entries(found, ignore=ignored, most=params["max_objects"])
     shown: dict[str, Any] = {

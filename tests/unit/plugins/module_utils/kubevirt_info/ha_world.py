@@ -221,7 +221,7 @@ class World:
 
     def findings(self) -> list[Finding]:
         view = self.view()
-        return [*checks.run(view), *capacity.findings(checks.losses(view))]
+        return [*checks.run(view), *capacity.findings(view, checks.losses(view))]
 
     def ids(self) -> set[str]:
         return {finding.id for finding in self.findings()}

@@ -51,9 +51,24 @@ def test_what_does_not_fit_is_named_with_what_is_short() -> None:
     loss = lose(world, "n1")
     assert loss.lacks == {("shop", "big"): {"memory": 2 * GIB}}
     assert {"capacity-node", "capacity-domain"} <= world.ids()
-    found = next(one for one in world.findings() if one.id == "capacity-node")
-    assert "of the 2 machines of node n1 1 find no room elsewhere, 2 GiB memory are missing" in found.why
-    assert found.things[0].detail == "short of 2 GiB memory"
+    thing = world.one("capacity-node").things[0]
+    detail = "1 of its 2 machines without room elsewhere, 2 GiB memory are missing (shop/big)"
+    assert (thing.kind, thing.name, thing.detail) == ("Node", "n1", detail)
+
+
+def test_losses_that_cannot_be_borne_are_one_finding_which_tells_of_the_worst() -> None:
+    world = small_world("32Gi", "32Gi", "32Gi")
+    for number in range(21):
+        world.machine(f"m{number:02}", f"n{min(number // 6, 2) + 1}", memory="3Gi")
+    found = world.one("capacity-node")
+    assert [thing.name for thing in found.things] == ["n1", "n2", "n3"]
+    assert found.why.startswith("the worst loss is that of n3: 1 of its 9 machines without room elsewhere")
+    world.get("nodes", "n1")["spec"]["unschedulable"] = True
+    why = world.one("capacity-node").why
+    assert "the worst loss is that of n3: 5 of its 9 machines" in why and "13 GiB memory are missing" in why
+    world.get("nodes", "n2")["spec"]["unschedulable"] = True
+    assert "no node that they may run on takes machines now" in world.one("capacity-node").why
+    assert "(shop/m12, shop/m13, shop/m14, shop/m15, shop/m16 and 4 more)" in world.one("capacity-node").why
 
 
 def test_what_is_short_counts_every_machine_once() -> None:
