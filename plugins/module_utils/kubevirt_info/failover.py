@@ -42,7 +42,7 @@ def where_it_may_run(view: View) -> Iterator[Finding]:
 def _narrow(machine: Machine, identifier: str, rule: str, nodes: frozenset[str]) -> Iterator[Finding]:
     """A finding where a rule leaves one node or none; `rule` is a sentence with a place for "one" and "no"."""
     if len(nodes) == 1:
-        yield Finding(identifier, rule.format("one"), (machine.thing(f"only {next(iter(nodes))}"),))
+        yield Finding(identifier, rule.format("one"), (machine.thing(f"only {min(nodes)}"),))
     elif not nodes:
         yield Finding("vm-no-node", rule.format("no"), (machine.thing(),))
 

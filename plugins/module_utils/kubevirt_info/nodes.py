@@ -35,7 +35,7 @@ def states(view: View) -> Iterator[Finding]:
 def hosts(view: View) -> Iterator[Finding]:
     """Whether a second node can run machines that tolerate nothing."""
     if len(view.everywhere) == 1:
-        name = next(iter(view.everywhere))
+        (name,) = view.everywhere
         yield _finding("vm-nodes-single", f"no other node has the label {SCHEDULABLE} and no taint", view.nodes[name])
 
 
@@ -69,7 +69,7 @@ def domains(view: View) -> Iterator[Finding]:
     label, found = view.settings.domain_label, view.domains(view.hosts)
     if len(found) < 2:
         if len(view.hosts) > 1:
-            known = f"all labelled ones are in {next(iter(found))}" if found else "none is labelled"
+            known = f"all labelled ones are in {min(found)}" if found else "none is labelled"
             yield Finding("domains-unknown", f"by label {label}: {known}")
         return
     for domain, names in sorted(found.items()):

@@ -74,8 +74,8 @@ def pod(namespace: str, name: str, on: str, labels: Object | None = None, **requ
     }
 
 
-def deployment(name: str, replicas: int) -> Object:
-    labels = {"kubevirt.io": name}
+def deployment(name: str, replicas: int, labels: Object | None = None) -> Object:
+    labels = {"kubevirt.io": name} if labels is None else labels
     return {
         "metadata": {"namespace": "kubevirt", "name": name, "labels": labels},
         "spec": {
@@ -241,6 +241,7 @@ def _add_platform(world: World) -> None:
     world.add("nodes", *(node(name) for name in NODES))
     labels = {"component": "etcd", "tier": "control-plane"}
     world.add("pods", *(pod("kube-system", f"etcd-{name}", name, labels) for name in CONTROL_PLANES))
+    world.add("pods", pod("kube-system", "coredns-1", "n1", {"k8s-app": "kube-dns"}))
     for name, nodes in (
         ("virt-api", "135"),
         ("virt-controller", "135"),

@@ -66,6 +66,7 @@ def test_losses_that_cannot_be_borne_are_one_finding_which_tells_of_the_worst() 
     world.get("nodes", "n1")["spec"]["unschedulable"] = True
     why = world.one("capacity-node").why
     assert "the worst loss is that of n3: 5 of its 9 machines" in why and "13 GiB memory are missing" in why
+    assert why.endswith("(shop/m16, shop/m17, shop/m18, shop/m19, shop/m20)")
     world.get("nodes", "n2")["spec"]["unschedulable"] = True
     assert "no node that they may run on takes machines now" in world.one("capacity-node").why
     assert "(shop/m12, shop/m13, shop/m14, shop/m15, shop/m16 and 4 more)" in world.one("capacity-node").why

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Backup, Unread
-from ha_world import NOW, ZONE, World, certificate, conditions, moment, pod, whole_world
+from ha_world import NOW, ZONE, World, certificate, conditions, deployment, moment, pod, whole_world
 
 Break = Callable[[World], object]
 
@@ -176,6 +176,9 @@ CASES: list[tuple[Break, set[str]]] = [
     (without("daemon_sets", "virt-handler"), {"component-missing"}),
     (replicas("virt-operator", 1, 1), {"component-single"}),
     (replicas("virt-exportproxy", 1, 1), {"helper-single"}),
+    (lambda world: world.add("deployments", deployment("cdi-operator", 1, labels={})), set()),
+    (lambda world: world.add("deployments", deployment("virt-template-apiserver", 1, labels={})), {"helper-single"}),
+    (lambda world: world.add("deployments", deployment("synchronization", 1)), {"helper-single"}),
     (replicas("virt-exportproxy", 2, 0), {"helper-single", "kubevirt-available-early"}),
     (replicas("virt-controller", 3, 1), {"component-no-spare", "kubevirt-available-early"}),
     (replicas("virt-controller", 3, 2), {"component-not-ready", "kubevirt-available-early"}),
@@ -310,6 +313,16 @@ def test_a_node_that_never_had_a_handler_is_told_by_the_daemon_set() -> None:
     # A node that is lost explains it.
     not_ready("n6")(world)
     assert world.ids() == {"node-not-ready"}
+
+
+def test_the_member_of_etcd_that_is_down_is_named() -> None:
+    world = whole_world()
+    pod_down("etcd-n3")(world)
+    assert [thing.name for thing in world.one("etcd-no-spare").things] == ["etcd-n3"]
+    world = whole_world()
+    not_ready("n5")(world)
+    # What its pod says is of the past.
+    assert [thing.name for thing in world.one("etcd-no-spare").things] == ["etcd-n5"]
 
 
 def test_etcd_members_outside_are_counted_beside_those_that_are_seen() -> None:

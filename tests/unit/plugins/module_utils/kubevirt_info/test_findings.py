@@ -120,6 +120,7 @@ def test_the_gate(fail_on: str, ignore: list[str], fails: list[str]) -> None:
     assert bool(failure) == bool(fails)
     if failure:
         assert failure.as_dict()["findings"] == fails
+        assert ("or worse" in str(failure)) == (fail_on == "warning")
         assert all(part in str(failure) for part in (*fails, "(shop/web-1", RULES[fails[0]].fix))
 
 

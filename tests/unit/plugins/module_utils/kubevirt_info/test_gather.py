@@ -9,19 +9,21 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, ConnectionFailed
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import outside
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.gather import gather
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import gather, outside
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Cluster
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.sources import Scope
+from test_certificates import BEGIN, make
 
 LISTS = 23
 READS = LISTS + 3  # the version, the note of a backup, what joining nodes are told
@@ -54,7 +56,7 @@ def read(api: Any, reply: Any, answer: Answer, scope: Scope = EVERYTHING) -> tup
 
     api.says(*[respond] * 200)
     client = api.client(workers=4)
-    found = gather(client, Connection(host=api.url), scope)
+    found = gather.gather(client, Connection(host=api.url), scope)
     assert client.requests.as_dict() == {"reads": len(api.asked), "writes": 0, "watches": 0}
     return found, [asked.path for asked in api.asked]
 
@@ -63,6 +65,13 @@ def read(api: Any, reply: Any, answer: Answer, scope: Scope = EVERYTHING) -> tup
 def test_as_many_requests_for_any_number_of_namespaces(api: Any, reply: Any, namespaces: tuple[str, ...]) -> None:
     found, asked = read(api, reply, empty, Scope(namespaces=namespaces))
     assert len(asked) == READS and not found.unread and not found.partly
+
+
+def test_ages_are_measured_by_the_servers_clock(api: Any, reply: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = time.time()
+    monkeypatch.setattr(gather, "time", SimpleNamespace(time=lambda: 5.0))
+    found, _asked = read(api, reply, empty)
+    assert found.here == 5.0 and abs(found.now - begun) < 60
 
 
 def test_pods_that_have_ended_and_secrets_of_other_types_are_not_asked_for(api: Any, reply: Any) -> None:
@@ -213,8 +222,6 @@ def test_a_certificate_that_cannot_be_seen() -> None:
 
 
 def test_the_certificate_that_a_server_shows(tmp_path: Path) -> None:
-    from test_certificates import BEGIN, make
-
     key_and_certificate = tmp_path / "server.pem"
     end = BEGIN + timedelta(days=9)
     key_and_certificate.write_bytes(make(end, keep_key=True))
@@ -232,5 +239,8 @@ def test_the_certificate_that_a_server_shows(tmp_path: Path) -> None:
 def test_the_certificate_that_the_caller_logs_in_with(tmp_path: Path) -> None:
     assert outside.client_certificate(Connection(host="x")) is None
     assert outside.client_certificate(Connection(host="x", cert_file=str(tmp_path / "none"))) is None
+    own, issuer = make(BEGIN + timedelta(days=1)), make(BEGIN + timedelta(days=9))
+    found = outside.client_certificate(Connection(host="x", cert_data=(own + issuer).decode()))
+    assert found is not None and found.not_after == (BEGIN + timedelta(days=1)).timestamp()
     found = outside.client_certificate(Connection(host="x", cert_data="no PEM"))
     assert found is not None and found.fault == "there is no PEM certificate"

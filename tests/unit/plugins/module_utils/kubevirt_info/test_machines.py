@@ -223,6 +223,14 @@ CASES: list[tuple[Break, set[str]]] = [
         set(),
     ),
     (lambda world: world.get("vms", NAME)["status"].pop("ready"), {"vm-not-ready"}),
+    (
+        lambda world: (
+            world.remove("vms", NAME),
+            world.get("vmis", NAME)["metadata"].pop("ownerReferences"),
+            world.get("vmis", NAME)["status"]["conditions"].clear(),
+        ),
+        {"vm-standalone", "vm-not-ready"},
+    ),
     (lambda world: world.get("vms", NAME)["status"].update(printableStatus="Paused"), set()),
     (spec(priorityClassName="urgent"), {"vm-priority-class-unknown"}),
     (spec(priorityClassName=""), {"vm-priority-class-unset"}),

@@ -38,6 +38,7 @@ def rule(key: str, operator: str, *values: str) -> dict[str, Any]:
         (rule("cores", "Gt", "7"), True),
         (rule("cores", "Gt", "8"), False),
         (rule("cores", "Lt", "9"), True),
+        (rule("cores", "Lt", "8"), False),
         (rule("zone", "Gt", "7"), False),
         (rule("rack", "Lt", "9"), False),
     ],
