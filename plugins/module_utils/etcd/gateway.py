@@ -24,6 +24,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.stream im
 
 _CHUNK = 1 << 16
 _PORT = 2379
+# What the gateway says when the server behind it, which is the same process, did not take its certificate.
+_REFUSED_ITSELF = ("tls:", "handshake", "broken pipe", "connection reset")
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ class GatewayError(HaError):
         fix = "Check etcd's log"
         if status == 404:
             fix = "Serve the HTTP gateway there: --enable-grpc-gateway, and the URL of --listen-client-http-urls if set"
-        elif "tls:" in why:
+        elif any(sign in why for sign in _REFUSED_ITSELF):
             fix = "The gateway logs in with etcd's server certificate: issue that for client authentication, too"
         super().__init__("etcd refused the request", where=endpoint, why=why, fix=fix)
         self.status = status
