@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, too_small
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd import cluster, content, store
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.cluster import Health
@@ -56,10 +56,7 @@ def spec() -> ArgumentSpec:
 
 def faults(params: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the parameters beyond their types."""
-    for name in ("keep", "max_age", "timeout", "request_timeout"):
-        value = params.get(name)
-        if isinstance(value, int) and value < 1:
-            yield f"{name}: {value} must be 1 or more"
+    yield from too_small(params, keep=1, max_age=1, timeout=1, request_timeout=1)
     if not params.get("endpoints"):
         yield "endpoints: is empty: give at least one, such as https://127.0.0.1:2379"
     yield from (fault for fault in map(_endpoint_fault, params.get("endpoints") or []) if fault)
