@@ -177,7 +177,7 @@ class Probe:
         seconds = self.given.get("for_seconds")
         if not seconds:
             return None
-        return max(0, math.floor(seconds / (self.given.get("interval") or options.INTERVAL)) - taken)
+        return max(0, math.floor(seconds / (self.given.get("interval") or options.INTERVAL) + 1e-9) - taken)
 
 
 def told(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -61,9 +61,13 @@ def command(cluster: EtcdCluster, arguments: Path, **options: Any) -> list[str]:
     return [sys.executable, "-m", MODULE, str(arguments)]
 
 
-def environment(**more: str) -> dict[str, str]:
-    """The module's environment: no etcdutl on its path."""
-    return {**os.environ, "PYTHONPATH": COLLECTIONS, "PATH": "/usr/bin:/bin", **more}
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """The module's environment, that of a bare host: no etcdutl on its path, and no package beside Python's own."""
+    absent = folder / "absent"
+    absent.mkdir(exist_ok=True)
+    for package in ("urllib3", "requests", "kubernetes", "cryptography"):
+        (absent / f"{package}.py").write_text("raise ImportError('this host does not have it')\n")
+    return {**os.environ, "PYTHONPATH": f"{absent}:{COLLECTIONS}", "PATH": "/usr/bin:/bin", **more}
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def run(etcd: EtcdCluster, tmp_path: Path) -> Run:
     def call(cluster: EtcdCluster | None = None, *, search: str = "/usr/bin:/bin", **options: Any) -> dict[str, Any]:
         line = command(cluster or etcd, tmp_path / "arguments.json", **options)
         done = subprocess.run(
-            line, capture_output=True, text=True, env=environment(PATH=search), check=False, timeout=120
+            line, capture_output=True, text=True, env=environment(tmp_path, PATH=search), check=False, timeout=120
         )
         assert "PRIVATE KEY" not in done.stdout + done.stderr
         assert done.stdout, done.stderr

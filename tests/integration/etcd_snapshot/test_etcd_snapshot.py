@@ -352,7 +352,7 @@ def test_a_run_that_is_ended_leaves_no_snapshot(
     proxy = proxies(follower.client, limit=HALF, at_limit=lambda: go_on.wait(60))
     line = command(etcd, tmp_path / "ended.json", directory=snapshots, endpoints=[proxy.endpoint])
     # Even a careless umask makes no half of it readable.
-    process = subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, umask=0)
+    process = subprocess.Popen(line, env=environment(tmp_path), stdout=subprocess.PIPE, umask=0)
     try:
         assert proxy.reached.wait(60)
         (half,) = snapshots.iterdir()
