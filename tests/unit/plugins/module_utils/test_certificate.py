@@ -30,6 +30,15 @@ def test_both_forms_of_time_are_read(year: int, name: str) -> None:
     assert (found.begins, found.ends) == (BEGIN.timestamp(), end.timestamp())
 
 
+def test_a_certificate_of_version_1_has_no_field_for_it() -> None:
+    def field(tag: int, *content: bytes) -> bytes:
+        return bytes([tag, sum(map(len, content))]) + b"".join(content)
+
+    times = field(0x17, b"260102030405Z"), field(0x17, b"270102030405Z")
+    inner = field(0x30, field(0x02, b"\x01"), field(0x30), field(0x30), field(0x30, *times))
+    assert certificate.validity(field(0x30, inner)).begins == BEGIN.timestamp()
+
+
 def test_days_are_left_until_it_ends() -> None:
     found = certificate.validity(made(BEGIN + datetime.timedelta(days=30)))
     assert found.days_left((BEGIN + datetime.timedelta(days=10)).timestamp()) == 20

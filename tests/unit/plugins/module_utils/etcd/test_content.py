@@ -30,6 +30,11 @@ class TestDatabase:
         assert bolt.Database(torn).meta.transaction == 9
         assert content.read_database(torn)[:2] == (7, 3)
 
+    def test_a_meta_page_whose_sum_is_wrong_does_not_count(self) -> None:
+        data = bytearray(database(ENTRIES))
+        data[16 + 48] ^= 8  # the number of its transaction
+        assert bolt.Database(bytes(data)).meta.transaction == 6
+
     def test_a_bucket_that_is_not_there_is_empty(self) -> None:
         assert list(bolt.Database(database(ENTRIES)).bucket(b"lease")) == []
 

@@ -64,6 +64,17 @@ def test_waiting_ends_with_the_answer_that_decides() -> None:
     assert time.monotonic() - begun < 20
 
 
+def test_an_old_failure_that_comes_in_between_does_not_hold_it_up() -> None:
+    samples = Samples()
+    probe = Probe({**URL, "rise": 2, "wait_timeout": 60}, samples)
+    assert not probe.over(0)
+    for number, ok in ((1, True), (0, False), (2, True)):
+        assert not probe.over(3)
+        more = {"number": number, "seconds": 0.0, **({} if ok else {"kind": "timeout", "why": "no answer"})}
+        samples.add(probe.name, "", ok, more)
+    assert probe.over(3)
+
+
 def test_waiting_for_down() -> None:
     found, samples = probed(scripted(0, 0, BAD), fall=2, wait_timeout=60, expect="down")
     assert found["passed"] and not found["up"] and len(samples) == 4
