@@ -19,7 +19,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport impo
 _SECRET_KEYS = frozenset(
     {
         "api_key", "password", "token", "client-key-data", "user_data", "network_data",
-        "userData", "userDataBase64", "networkData", "networkDataBase64",
+        "userData", "userDataBase64", "networkData", "networkDataBase64", "request_headers",
     }
 )  # fmt: skip
 _MOST_WORKERS = 64
@@ -30,12 +30,21 @@ Check = Callable[[Mapping[str, Any]], Iterable[str]]
 class Module(AnsibleModule):
     """AnsibleModule that names all faults of the parameters at once and keeps secrets out of results and logs.
 
-    check: finds faults that an argument spec cannot express.
+    check: finds faults that an argument spec cannot express; connects: whether the parameters ask the API server for
+    anything, which all do by default that can.
     """
 
-    def __init__(self, spec: ArgumentSpec, *, check: Check | None = None, supports_check_mode: bool = True) -> None:
+    def __init__(
+        self,
+        spec: ArgumentSpec,
+        *,
+        check: Check | None = None,
+        connects: Callable[[Mapping[str, Any]], bool] = lambda _params: True,
+        supports_check_mode: bool = True,
+    ) -> None:
         self._spec = spec
         self._check = check
+        self._connects = connects
         self.connection: auth.Connection | None = None
         # The parameters are kept out of the system's log: a free `spec` may hold user data.
         super().__init__(**spec.to_kwargs(), supports_check_mode=supports_check_mode, no_log=True)
@@ -80,7 +89,7 @@ class Module(AnsibleModule):
             yield f"wait_timeout: {timeout} must be 1 second or more"
         if self._check:
             yield from self._check(self.params)
-        if "kubeconfig" not in self.argument_spec:
+        if "kubeconfig" not in self.argument_spec or not self._connects(self.params):
             return
         if not HAS_URLLIB3:
             yield missing_required_lib("urllib3")
@@ -118,6 +127,11 @@ def run(module: Module, work: Callable[[Client], Mapping[str, Any]]) -> NoReturn
         module.fail_with(error, changed=False, requests=requests)
     result["requests"] = client.requests.as_dict()
     client.close()
+    end(module, result)
+
+
+def end(module: Module, result: dict[str, Any]) -> NoReturn:
+    """Ends the module with a result; one with `failure`, a HaError, fails it."""
     failure: HaError | None = result.pop("failure", None)
     if failure is not None:
         module.fail_with(failure, **result)

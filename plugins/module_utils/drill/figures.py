@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Sample, Timeline
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.verdict import longest_pause
 
 PHASES = ("detect", "fence", "release", "schedule", "boot", "serve")
 # Longer than this without a look at the processes, and a second writer could have come and gone.
@@ -57,12 +58,10 @@ class Value:
 
 def longest_gap(samples: Sequence[Sample], ended: float) -> Value:
     """The longest time between two good answers, in seconds; the time from the last one to the end counts too."""
-    good = [float(sample["monotonic"]) for sample in samples if sample["ok"]]
-    if not good:
+    gap = longest_pause([float(sample["monotonic"]) for sample in samples if sample["ok"]], ended)
+    if gap is None:
         return Value(None, len(samples), "no good answer was ever seen")
-    moments = [*good, max(ended, good[-1])]
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:])]
-    return Value(round(max(gaps), 3), len(samples))
+    return Value(round(gap, 3), len(samples))
 
 
 def first_answer(timeline: Timeline, scene: Scene, machine: Machine) -> tuple[Sample | None, str]:

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection, ssl_context
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import asker, lookers
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.asker import Asker, Question
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import lookers, questions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Recorder
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.survey import Platform, api_site
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import Bmc
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.asker import Asker, Question, connects
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.http import Site
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.events import EVENTS_FILE
 
 VIP = "vip"
@@ -112,13 +113,13 @@ def _questions(connection: Connection, scope: Scope) -> list[Question]:
     parts = urlsplit(connection.host)
     host, port = parts.hostname or "", parts.port or 443
     found = [
-        _question("api", VIP, asker.readyz(api_site(connection, context, host, port))),
-        _question("vip", VIP, asker.connects(host, port)),
+        _question("api", VIP, questions.readyz(api_site(connection, context, host, port))),
+        _question("vip", VIP, connects(host, port)),
     ]
     for name, (address, its_port) in scope.platform.api_servers.items():
-        found.append(_question("backend", name, asker.readyz(api_site(connection, context, address, its_port))))
+        found.append(_question("backend", name, questions.readyz(api_site(connection, context, address, its_port))))
     for name, url in scope.platform.guests.items():
-        found.append(_question("guest", name, asker.counter(asker.Site.of(url))))
+        found.append(_question("guest", name, questions.counter(Site.of(url))))
     return found
 
 

@@ -8,7 +8,7 @@ the moment the answer was there), `probe`, `target`, `ok`, and what the probe fo
 
 | probe | target | more |
 | --- | --- | --- |
-| `api` | the VIP | `seconds` of the answer; `why` where not ok (this and `seconds` also with the next three) |
+| `api` | the VIP | `number` of the question, `seconds` of the answer; `why` and its `kind` where not ok (with the next three, too) |
 | `vip` | the VIP | |
 | `backend` | a node | |
 | `guest` | a VM | `epoch`, `counter`, `recovered`, `boot_id` |

@@ -13,11 +13,13 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection, ssl_context
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import asker, redundancy
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import questions, redundancy
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.redundancy import Expected, Seen
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.summary import places
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, NotFound
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of, versions
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.asker import BadAnswer
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.http import Site
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.events import read_heartbeat
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import ETCD_LABELS
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
@@ -119,16 +121,16 @@ def survey_until_whole(
 
 async def _api_servers(connection: Connection, servers: Mapping[str, tuple[str, int]]) -> dict[str, str]:
     context = ssl_context(connection)
-    questions = {
-        name: asker.readyz(api_site(connection, context, host, port)) for name, (host, port) in servers.items()
+    asked = {
+        name: questions.readyz(api_site(connection, context, host, port)) for name, (host, port) in servers.items()
     }
-    return {name: await _why_not(ask) for name, ask in questions.items()}
+    return {name: await _why_not(ask) for name, ask in asked.items()}
 
 
-def api_site(connection: Connection, context: Any, host: str, port: int) -> asker.Site:
+def api_site(connection: Connection, context: Any, host: str, port: int) -> Site:
     """Where an API server says whether it is ready."""
     headers = (("Authorization", f"Bearer {connection.token}"),) if connection.token else ()
-    return asker.Site(host, port, "/readyz", context, headers, connection.tls_server_name)
+    return Site(host, port, "/readyz", context, headers, connection.tls_server_name)
 
 
 async def _guests(guests: Mapping[str, str]) -> dict[str, str]:
@@ -138,7 +140,7 @@ async def _guests(guests: Mapping[str, str]) -> dict[str, str]:
 
 async def _guest(url: str) -> str:
     """Why a guest does not serve; it must answer twice and have written in between."""
-    ask = asker.counter(asker.Site.of(url))
+    ask = questions.counter(Site.of(url))
     counters: list[int] = []
 
     async def note() -> None:
@@ -157,6 +159,6 @@ async def _why_not(ask: Any) -> str:
         await asyncio.wait_for(ask(), _PATIENCE)
     except asyncio.TimeoutError:
         return f"no answer in {_PATIENCE:g} s"
-    except (OSError, asker.BadAnswer, ValueError, asyncio.IncompleteReadError) as error:
+    except (OSError, BadAnswer, ValueError, asyncio.IncompleteReadError) as error:
         return str(error) or type(error).__name__
     return ""

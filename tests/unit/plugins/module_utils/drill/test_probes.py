@@ -19,10 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import asker, calm, lookers, scenario, writers
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.asker import Asker, BadAnswer, Question, Site
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import (
+    calm,
+    lookers,
+    questions,
+    scenario,
+    writers,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import Machine
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Recorder, Sample, Timeline
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.asker import (
+    Asker,
+    BadAnswer,
+    Question,
+    connects,
+)
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.http import Site
 from drill_story import T0, guest, sample
 
 ANSWER = {"epoch": 1, "counter": 7, "recovered": 0, "boot_id": "b", "uptime": 3.2}
@@ -68,14 +80,14 @@ def record(seconds: float, *questions: Question) -> Timeline:
 
 class TestAsker:
     def test_answers_come_at_their_pace(self, server: str) -> None:
-        question = Question("guest", "demo-1", asker.counter(Site.of(f"{server}/counter")), period=0.05)
+        question = Question("guest", "demo-1", questions.counter(Site.of(f"{server}/counter")), period=0.05)
         samples = record(1.0, question).of("guest", "demo-1")
         assert 12 <= len(samples) <= 24
         assert all(found["ok"] and found["counter"] == 7 for found in samples)
 
     def test_a_question_that_hangs_holds_up_no_other(self, server: str) -> None:
-        slow = Question("api", "slow", asker.readyz(Site.of(f"{server}/slow")), period=0.1, timeout=0.5)
-        good = Question("api", "good", asker.readyz(Site.of(f"{server}/counter")), period=0.1)
+        slow = Question("api", "slow", questions.readyz(Site.of(f"{server}/slow")), period=0.1, timeout=0.5)
+        good = Question("api", "good", questions.readyz(Site.of(f"{server}/counter")), period=0.1)
         timeline = record(1.5, slow, good)
         asked = timeline.of("api", "slow")
         assert len(asked) >= 10
@@ -88,19 +100,19 @@ class TestAsker:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        bad = Question("api", "bad", asker.readyz(Site.of(f"{server}/else")))
-        closed = Question("vip", "closed", asker.connects("127.0.0.1", port))
+        bad = Question("api", "bad", questions.readyz(Site.of(f"{server}/else")))
+        closed = Question("vip", "closed", connects("127.0.0.1", port))
         timeline = record(0.3, bad, closed)
         assert timeline.of("api", "bad")[0]["why"].startswith("HTTP 503")
         assert not timeline.of("vip", "closed")[0]["ok"]
 
     def test_a_connection_is_enough_for_the_vip(self, server: str) -> None:
         port = int(server.rsplit(":", 1)[1])
-        assert record(0.3, Question("vip", "vip", asker.connects("127.0.0.1", port))).of("vip")[0]["ok"]
+        assert record(0.3, Question("vip", "vip", connects("127.0.0.1", port))).of("vip")[0]["ok"]
 
     def test_it_stops_soon_and_asks_no_more(self, server: str) -> None:
         recorder = Recorder(io.StringIO())
-        probes = Asker(recorder, [Question("api", "vip", asker.readyz(Site.of(f"{server}/slow")), timeout=0.5)])
+        probes = Asker(recorder, [Question("api", "vip", questions.readyz(Site.of(f"{server}/slow")), timeout=0.5)])
         probes.start()
         time.sleep(0.2)
         begin = time.monotonic()
@@ -115,18 +127,19 @@ class TestAsker:
     )
     def test_only_a_counting_guests_answer_is_one(self, body: bytes) -> None:
         with pytest.raises(BadAnswer):
-            asker.guest_answer(body)
+            questions.guest_answer(body)
 
     def test_an_answer_without_length_is_read_to_its_end(self) -> None:
         async def ask() -> dict[str, Any]:
-            async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.readuntil(b"\r\n\r\n")
                 writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(ANSWER).encode())
                 writer.close()
 
             server = await asyncio.start_server(serve, "127.0.0.1", 0)
             port = server.sockets[0].getsockname()[1]
             async with server:
-                return await asker.counter(Site("127.0.0.1", port))()
+                return await questions.counter(Site("127.0.0.1", port))()
 
         assert asyncio.run(ask())["counter"] == 7
 
