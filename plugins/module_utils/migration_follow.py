@@ -87,7 +87,7 @@ class Task:
         """The migration's name."""
         return str(((self.migration or {}).get("metadata") or {}).get("name", ""))
 
-    def decide(self, vmi: Object | None, migrations: Sequence[Object]) -> None:
+    def decide(self, vmi: Object | None, migrations: Sequence[Mapping[str, Any]]) -> None:
         """Decides on what is known now; Refused where it cannot be migrated."""
         self.vmi = vmi
         self.uid = str(((vmi or {}).get("metadata") or {}).get("uid", ""))
@@ -210,9 +210,8 @@ class Follower:
                 busy.append(task.source)
         self._start([task for task in batch if task.decision is not None])
 
-    def _own(self, task: Task) -> list[Object]:
-        known = self._mirror.objects("migrations").values()
-        return [dict(found) for found in migration_state.of_machine(known, *task.key)]
+    def _own(self, task: Task) -> list[Mapping[str, Any]]:
+        return migration_state.of_machine(self._mirror.objects("migrations").values(), *task.key)
 
     def _begin(self, task: Task) -> None:
         task.begun = time.monotonic()

@@ -17,6 +17,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantit
 Object = Mapping[str, Any]
 
 HOSTNAME = "kubernetes.io/hostname"
+CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _SCHEDULABLE = "kubevirt.io/schedulable"
 _CPU_MODEL = "cpu-model.node.kubevirt.io/"
 # Models that each node brings its own of.
@@ -94,7 +95,9 @@ def _of_machine(spec: Object, node: Object) -> Iterator[str]:
     if not _meets_affinity(spec, node):
         yield "does not meet the machine's required node affinity"
     for taint in (node.get("spec") or {}).get("taints") or []:
-        if taint.get("effect") in ("NoSchedule", "NoExecute") and not tolerates(spec, taint):
+        # That of a cordon is told by the cordon itself.
+        hard = taint.get("effect") in ("NoSchedule", "NoExecute") and taint.get("key") != CORDON["key"]
+        if hard and not is_tolerated(spec, taint):
             yield f"has the taint {_shown(taint)} that the machine does not tolerate"
 
 
@@ -103,10 +106,8 @@ def _shown(taint: Object) -> str:
     return f"{taint.get('key')}{value}:{taint.get('effect')}"
 
 
-def tolerates(spec: Object, taint: Object) -> bool:
-    """Whether a pod with this spec tolerates a taint. That of a cordon is told by the cordon itself."""
-    if taint.get("key") == "node.kubernetes.io/unschedulable":
-        return True
+def is_tolerated(spec: Object, taint: Object) -> bool:
+    """Whether a pod with this spec tolerates a taint, be it that of a cordon."""
     return any(_tolerates(found, taint) for found in spec.get("tolerations") or [])
 
 

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, key_of
@@ -71,6 +71,7 @@ class Watcher:
     field_selector: str | None = None
     label_selector: str | None = None
     unlisted: bool = False
+    _began: bool = field(default=False, init=False)
 
     def start(self, version: str) -> None:
         """Runs in a thread of its own."""
@@ -91,7 +92,9 @@ class Watcher:
     def _begin(self) -> str:
         if not self.unlisted:
             return self._read()
-        self.news.put(Relisted(self.stream, self.namespace, {}, ""))
+        if self._began:
+            self.news.put(Relisted(self.stream, self.namespace, {}, ""))
+        self._began = True
         return self._follow("")
 
     def _follow(self, version: str) -> str:

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     MIGRATION,
-    NODE,
     POD,
     VMI,
     VMI_ACTION,
@@ -129,7 +128,7 @@ def test_one_at_a_time(world: World, module: Run) -> None:
 
 
 @pytest.mark.parametrize("case", ["no such node", "cordoned", "selector", "stopped"])
-def test_what_cannot_be_is_refused_before_it_is_sent(client: Any, world: World, migrate: Run, case: str) -> None:
+def test_what_cannot_be_is_refused_before_it_is_sent(world: World, migrate: Run, case: str) -> None:
     if case == "stopped":
         world.make(strategy="Halted")
         options, why = {}, "it does not run"
@@ -139,7 +138,7 @@ def test_what_cannot_be_is_refused_before_it_is_sent(client: Any, world: World, 
     elif case == "cordoned":
         world.make()
         target = world.other()
-        client.patch(NODE, target, {"spec": {"unschedulable": True}})
+        world.cordon(target)
         options, why = {"node": target}, "it is cordoned"
     else:
         node = world.nodes()[0]
@@ -280,13 +279,11 @@ def spans(world: World, names: list[str]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("simulated")
-def test_no_more_leave_a_node_than_kubevirt_allows(client: Any, world: World, module: Run) -> None:
+def test_no_more_leave_a_node_than_kubevirt_allows(world: World, module: Run) -> None:
     first, *others = world.nodes()
-    for node in others:
-        client.patch(NODE, node, {"spec": {"unschedulable": True}})
+    world.cordon(*others)
     names = [world.make(f"v{number}", **slow(2)) for number in range(4)]
-    for node in others:
-        client.patch(NODE, node, {"spec": {"unschedulable": None}})
+    world.cordon(*others, cordoned=False)
     assert {world.node(name) for name in names} == {first}
     done = module("vm_migration", namespace=world.namespace, vms=[{"name": name} for name in names])
     assert not done.get("failed"), done["msg"]

@@ -64,13 +64,21 @@ class World:
         found = self.client.list(MIGRATION, self.namespace).items
         return [item for item in found if item["spec"]["vmiName"] == name]
 
+    def cordon(self, *nodes: str, cordoned: bool = True) -> None:
+        for node in nodes:
+            self.client.patch(NODE, node, {"spec": {"unschedulable": True if cordoned else None}})
+
+    def is_cordoned(self, node: str) -> bool:
+        return bool(self.client.get(NODE, node)["spec"].get("unschedulable"))
+
     def make(self, name: str = "v", strategy: str = "Always", *, annotations: Any = None, **vmi: Any) -> str:
         """A machine that runs and is ready; `vmi` is merged into its template's spec."""
         from kubevirt_contract.manifests import virtual_machine
 
         manifest = virtual_machine(name, strategy, {"vmi": vmi})
-        if annotations:
-            manifest["spec"]["template"]["metadata"]["annotations"] = annotations
+        meta = manifest["spec"]["template"]["metadata"]
+        meta["labels"]["test"] = self.namespace
+        meta["annotations"] = annotations or {}
         self.client.create(VM, manifest, self.namespace)
         if strategy != "Halted":
             self.started(name, strategy)
