@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Union
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, key_of
@@ -57,8 +57,8 @@ def is_older(version: str, known: Object | None) -> bool:
 class Watcher:
     """One scope's watch, kept up until it is stopped: begun anew where it broke, read anew where it fell behind.
 
-    stream: what its news are marked with; give_up: of the monotonic clock; unlisted: a watch without a version to go on
-    from begins with what is there, for it needs no read of its own then.
+    stream: what its news are marked with; give_up: of the monotonic clock; unlisted: without a version to go on from the
+    first watch begins with what is there, which needs no read.
     """
 
     client: Client
@@ -71,7 +71,6 @@ class Watcher:
     field_selector: str | None = None
     label_selector: str | None = None
     unlisted: bool = False
-    _began: bool = field(default=False, init=False)
 
     def start(self, version: str) -> None:
         """Runs in a thread of its own."""
@@ -92,9 +91,8 @@ class Watcher:
     def _begin(self) -> str:
         if not self.unlisted:
             return self._read()
-        if self._began:
-            self.news.put(Relisted(self.stream, self.namespace, {}, ""))
-        self._began = True
+        # Only once: what was deleted in the meantime is told by a read alone.
+        self.unlisted = False
         return self._follow("")
 
     def _follow(self, version: str) -> str:

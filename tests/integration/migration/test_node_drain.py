@@ -202,6 +202,10 @@ def test_all_that_blocks_is_named_before_anything_is_changed(world: World, drain
         assert "no controller" in blocked["alone"] and "scratch" in blocked["data"]
         assert all(found["fix"] for found in refused["nodes"][0]["blocked_by"])
     assert not world.is_cordoned(node) and world.migrations("fine") == []
+    other = next(name for name in world.nodes() if name != node)
+    both = drain(other, node)
+    assert f"Node {other}: was left alone: {node} cannot be drained" in both["msg"], both["msg"]
+    assert both["requests"]["writes"] == 0 and not world.is_cordoned(other)
     restart = drain(node, non_migratable="restart", force=True, delete_emptydir_data=True)
     left = {found["name"]: found["why"] for found in restart["nodes"][0]["blocked_by"]}
     assert left.keys() == {"once", "here"}, left
