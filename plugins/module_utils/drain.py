@@ -115,6 +115,7 @@ class Service:
                 self._attempt(done, lambda done: self._cordon(done, self._settings.state == "cordoned"))
             return self._done
         self._preflight()
+        self._try_progress_path()
         if not any(done.error for done in self._done):
             self._drain_all()
         return self._done
@@ -148,13 +149,14 @@ class Service:
         """Names all that blocks, on all nodes, before anything is changed."""
         for done in self._done:
             self._attempt(done, self._look)
-        blocked = [done for done in self._done if done.blocked_by]
         for done in self._done:
-            if done in blocked:
+            if done.blocked_by:
                 why, fix = drain_node.names(done.blocked_by), "Settle each, then run again"
                 done.error = Refused("is not drained, nothing was changed", where=done.where, why=why, fix=fix)
-            elif blocked and done.error is None:
-                why = f"{', '.join(other.name for other in blocked)} cannot be drained"
+        failed = [done.name for done in self._done if done.error]
+        for done in self._done:
+            if failed and done.error is None:
+                why = f"{', '.join(failed)} cannot be drained"
                 done.error = Refused("was left alone", where=done.where, why=why, fix="Settle that, then run again")
 
     def _look(self, done: Done) -> None:
@@ -256,8 +258,7 @@ class Service:
     def _take(self, done: Done, drain: Drain) -> None:
         done.counts = Counter(done.counts)
         done.counts["evicted"] = drain.evicted
-        sent = [found for found in drain.passengers.values() if found.sent]
-        done.changed = done.changed or bool(sent or drain.evicted or any(p.evicted for p in drain.parcels.values()))
+        done.changed = done.changed or drain.changed
         done.machines = [self._machine(done.name, found) for _key, found in sorted(drain.passengers.items())]
         done.blocked_by = drain.left()
         done.counts["left"] = len(drain.parcels)
@@ -359,13 +360,20 @@ class Service:
         if path is None or self._settings.check:
             return
         line = json.dumps({"at": round(time.time(), 3), "node": node, "event": event, **more}, sort_keys=True)
+        # What is under way goes on, be the file's disk full or not.
+        with contextlib.suppress(OSError), self._lock, open(path, "a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+    def _try_progress_path(self) -> None:
+        path = self._settings.progress_path
+        if path is None or self._settings.check:
+            return
         try:
-            with self._lock, open(path, "a", encoding="utf-8") as stream:
-                stream.write(line + "\n")
+            with open(path, "a", encoding="utf-8"):
+                return
         except OSError as error:
-            raise Refused(
-                "cannot be written", where=path, why=str(error.strerror), fix="Correct progress_path"
-            ) from error
+            fix = "Correct progress_path; nothing was changed"
+            raise Refused("cannot be written", where=path, why=str(error.strerror), fix=fix) from error
 
 
 def _leaves(pod: Mapping[str, Any]) -> bool:

@@ -103,6 +103,7 @@ class Drain:
         self._mirror = Mirror(client, limits.timeout + 60.0)
         self._old: frozenset[str] = frozenset()
         self._scopes: set[str | None] = set()
+        self._asked: dict[Key, float] = {}
         self.passengers: dict[Key, Passenger] = {}
         self.parcels: dict[Key, Parcel] = {}
         self.blockers: dict[Key, Blocker] = {}
@@ -147,6 +148,13 @@ class Drain:
                 self._mirror.wait(_TICK)
         finally:
             self._mirror.close()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was sent that was not refused."""
+        replies = [parcel.reply for parcel in self.parcels.values()]
+        replies += [passenger.reply for passenger in self.passengers.values() if passenger.sent]
+        return self.evicted > 0 or any(reply.kind in ("granted", "evacuating") for reply in replies if reply)
 
     def left(self) -> list[Blocker]:
         """What is still on the node, and why."""
@@ -246,7 +254,7 @@ class Drain:
         known = self.passengers.get(machine)
         vmi = self._mirror.objects("machines").get(machine)
         if vmi is None and known is None:
-            vmi = self._client.find(VMI, machine[1], machine[0])
+            vmi = self._find(machine)
         if vmi is None or machine in self.blockers or not self._came(vmi, known):
             return
         self._cover(vmi)
@@ -257,6 +265,13 @@ class Drain:
             self.blockers[machine] = found
         else:
             self._board(found)
+
+    def _find(self, machine: Key) -> Object | None:
+        """An instance that is not watched yet, asked for now and then."""
+        if self._asked.get(machine, 0.0) > time.monotonic():
+            return None
+        self._asked[machine] = time.monotonic() + _AGAIN
+        return self._client.find(VMI, machine[1], machine[0])
 
     def _came(self, vmi: Object, known: Passenger | None) -> bool:
         """Whether a machine runs here that was not here before, or had left already."""

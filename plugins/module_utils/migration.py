@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, migration_state, node_fit, vmi_state
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Snapshot
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_follow import Follower, Task
@@ -49,6 +49,7 @@ class _Read:
     migrations: Snapshot
     nodes: Mapping[str, Object] | None = None
     unreadable: HaError | None = None
+    by_machine: dict[Key, list[Object]] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
 
 
@@ -74,6 +75,9 @@ def _read(client: Client, wanted: Sequence[Options], settings: Settings) -> _Rea
     namespaces = {key[0] for key in keys}
     migrations = bulk.read(client, MIGRATION, namespaces, label_selector=only, workers=settings.workers)
     found = _Read(machines, migrations)
+    for item in migrations.objects.values():
+        machine = (str(item["metadata"]["namespace"]), str(item["spec"].get("vmiName")))
+        found.by_machine.setdefault(machine, []).append(item)
     named = {str(options["node"]) for options in wanted if options.get("node") and _migrates(options)}
     try:
         found.nodes = _nodes(client, named)
@@ -102,9 +106,8 @@ def _decide(client: Client, found: _Read, task: Task) -> None:
     try:
         if task.vmi is None and _migrates(task.options) and client.find(VM, task.key[1], task.key[0]) is None:
             raise Refused("does not exist", where=task.where, fix="Correct the name or the namespace")
-        own = migration_state.of_machine(found.migrations.objects.values(), *task.key)
         task.nodes = found.nodes
-        task.decide(task.vmi, own)
+        task.decide(task.vmi, found.by_machine.get(task.key, []))
     except HaError as error:
         task.error = error
 

@@ -401,6 +401,8 @@ def test_cordoned_and_uncordoned_and_each_again(world: World, drain: Run) -> Non
 
 def test_what_happens_is_told_as_it_happens(world: World, drain: Run, tmp_path: Path) -> None:
     world.make(evictionStrategy="LiveMigrate")
+    refused = drain(world.node(), progress_path=str(tmp_path / "no-such-folder" / "progress.jsonl"))
+    assert "progress_path; nothing was changed" in refused["msg"] and refused["requests"]["writes"] == 0, refused
     path = tmp_path / "progress.jsonl"
     assert not drain(world.node(), progress_path=str(path)).get("failed")
     events = [json.loads(line) for line in path.read_text().splitlines()]
