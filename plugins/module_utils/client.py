@@ -83,6 +83,14 @@ class Client:
         path = resource.path(namespace, name, subresource)
         return self._json("GET", path, where=resource.describe(namespace, name))
 
+    def text(self, resource: Resource, name: str, namespace: str | None, subresource: str) -> str:
+        """What a subresource answers that is no JSON, such as `proxy/metrics` of a pod."""
+        path, where = (
+            resource.path(namespace, name, subresource),
+            f"{resource.describe(namespace, name)} ({subresource})",
+        )
+        return str(self._transport.send("GET", path, where=where).data.decode("utf-8", "replace"))
+
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         """One object, None where it is missing."""
         try:

@@ -10,18 +10,23 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, key_of
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Gone, HaError, WaitFailed
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, WaitFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.watch import (
+    News,
+    Relisted,
+    Seen,
+    Watcher,
+    is_older,
+)
 
 Object = dict[str, Any]
 
-_LONGEST_WATCH = 300.0
 _TICK = 0.5
-_BETWEEN_WATCHES = 0.2
 
 
 @dataclass(frozen=True)
@@ -60,30 +65,6 @@ class Target:
     last: Verdict = field(default=Verdict(), init=False)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """One event: the object, None where it was deleted."""
-
-    resource: Resource
-    key: Key
-    object: Object | None
-    version: str
-
-
-@dataclass(frozen=True)
-class _Relisted:
-    """A whole scope, read anew."""
-
-    resource: Resource
-    namespace: str | None
-    objects: dict[Key, Object]
-    version: str
-
-
-# What the watchers report; an error where they cannot go on.
-_News = Union[_Seen, _Relisted, HaError]
-
-
 def wait_for(
     client: Client,
     resource: Resource,
@@ -103,13 +84,13 @@ def wait_for(
     failures = _judge(resource, waiting, beside is not None, list(waiting))
     if not waiting:
         return failures
-    news: queue.Queue[_News] = queue.Queue()
+    news: queue.Queue[News] = queue.Queue()
     stop = threading.Event()
     selector = f"metadata.name={targets[0].key[1]}" if len(waiting) == 1 and len(targets) == 1 else None
     for kind, versions in ((resource, scopes), *([beside] if beside else [])):
         for namespace, version in versions.items():
-            watcher = _Watcher(client, kind, namespace, selector, news, stop, give_up)
-            threading.Thread(target=watcher.run, args=(version,), daemon=True).start()
+            watcher = Watcher(client, kind, namespace, kind, news, stop, give_up, field_selector=selector)
+            watcher.start(version)
     looked = time.monotonic()
     try:
         while waiting and time.monotonic() < give_up:
@@ -158,7 +139,7 @@ def _too_late(resource: Resource, target: Target, timeout: float) -> WaitFailed:
     )
 
 
-def _take_news(resource: Resource, waiting: dict[Key, Target], news: queue.Queue[_News], seconds: float) -> set[Key]:
+def _take_news(resource: Resource, waiting: dict[Key, Target], news: queue.Queue[News], seconds: float) -> set[Key]:
     """Brings the targets up to date with all that has come in; waits `seconds` for the first. The targets' keys."""
     touched: set[Key] = set()
     try:
@@ -170,7 +151,7 @@ def _take_news(resource: Resource, waiting: dict[Key, Target], news: queue.Queue
         return touched
 
 
-def _take_one(resource: Resource, waiting: Mapping[Key, Target], item: _News) -> set[Key]:
+def _take_one(resource: Resource, waiting: Mapping[Key, Target], item: News) -> set[Key]:
     if isinstance(item, HaError):
         raise item
     touched: set[Key] = set()
@@ -178,76 +159,22 @@ def _take_one(resource: Resource, waiting: Mapping[Key, Target], item: _News) ->
         target = waiting[seen.key]
         touched.add(seen.key)
         # The watch begins before our own writes, so events from before them come in too.
-        if seen.resource is not resource:
-            target.beside = target.beside if _older(seen.version, target.beside) else seen.object
-        elif not _older(seen.version, target.current):
+        if seen.stream is not resource:
+            target.beside = target.beside if is_older(seen.version, target.beside) else seen.object
+        elif not is_older(seen.version, target.current):
             target.current = seen.object
     return touched
 
 
-def _changes(waiting: Mapping[Key, Target], item: _Seen | _Relisted) -> Iterator[_Seen]:
-    if isinstance(item, _Relisted):
+def _changes(waiting: Mapping[Key, Target], item: Seen | Relisted) -> Iterator[Seen]:
+    if isinstance(item, Relisted):
         for key in waiting:
             if item.namespace in (None, key[0]):
-                yield _Seen(item.resource, key, item.objects.get(key), item.version)
+                yield Seen(item.stream, key, item.objects.get(key), item.version)
     elif item.key in waiting:
         yield item
-
-
-def _older(version: str, known: Object | None) -> bool:
-    """Whether a version is from before a known state; the versions of one API server count upwards."""
-    other = str(known["metadata"].get("resourceVersion", "")) if known else ""
-    return version.isdigit() and other.isdigit() and int(version) < int(other)
 
 
 def _blind(resource: Resource, target: Target, error: HaError) -> WaitFailed:
     what = f"may or may not have become {target.wanted}, the watch failed"
     return WaitFailed(what, where=resource.describe(*target.key), why=str(error), fix=error.fix)
-
-
-@dataclass
-class _Watcher:
-    """One scope's watch, kept up until it is stopped: begun anew where it broke, read anew where it fell behind."""
-
-    client: Client
-    resource: Resource
-    namespace: str | None
-    selector: str | None
-    news: queue.Queue[_News]
-    stop: threading.Event
-    give_up: float
-
-    def run(self, version: str) -> None:
-        """Watches from a resource version on; an empty one begins with a read."""
-        try:
-            while not self._over():
-                version = self._follow(version) if version else self._read()
-                self.stop.wait(_BETWEEN_WATCHES)
-        except HaError as error:
-            self.news.put(error)
-
-    def _over(self) -> bool:
-        return self.stop.is_set() or time.monotonic() >= self.give_up
-
-    def _follow(self, version: str) -> str:
-        """One watch; the version to go on from, empty where the server no longer knows it."""
-        seconds = min(_LONGEST_WATCH, self.give_up - time.monotonic() + 1)
-        try:
-            for event in self.client.watch(
-                self.resource, self.namespace, resource_version=version, seconds=seconds, field_selector=self.selector
-            ):
-                version = str(event.object["metadata"].get("resourceVersion") or version)
-                if event.type != "BOOKMARK":
-                    left = None if event.type == "DELETED" else event.object
-                    self.news.put(_Seen(self.resource, key_of(event.object), left, version))
-                if self._over():
-                    break
-        except Gone:
-            return ""
-        return version
-
-    def _read(self) -> str:
-        listing = self.client.list(self.resource, self.namespace, field_selector=self.selector)
-        objects = {key_of(item): item for item in listing.items}
-        self.news.put(_Relisted(self.resource, self.namespace, objects, listing.resource_version))
-        return listing.resource_version

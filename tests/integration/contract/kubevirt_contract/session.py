@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .cluster import Cluster
+from .cluster import MERGE_PATCH, Cluster
 from .facts import Row
 from .infra import Infra
 from .manifests import at
@@ -25,6 +25,9 @@ REASONS = {
     "storage": "no default StorageClass is here",
 }
 
+# Migrations at once while the rows are played.
+ROOM = 50
+
 
 class Session:
     """Plays rows against a cluster."""
@@ -37,12 +40,14 @@ class Session:
         self._players = Players(self.stage)
         self._infra = Infra(cluster)
         self._able: frozenset[str] = frozenset()
+        self._made_room = False
 
     def open(self, rows: list[Row]) -> None:
         """Makes the namespace and begins to set up whatever the rows need."""
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.cluster.namespace}}
         self.cluster.must("POST", "/api/v1/namespaces", namespace)
         self._able = self._capabilities()
+        self._make_room(ROOM)
         self.observer.start()
         playable = [row for row in rows if not self.why_not(row)]
         calls = [
@@ -61,7 +66,21 @@ class Session:
         self.scenarios.close()
         self.observer.stop()
         self.stage.clear()
+        self._make_room(None)
         self.cluster.request("DELETE", f"/api/v1/namespaces/{self.cluster.namespace}")
+
+    def _make_room(self, many: int | None) -> None:
+        """Lets so many migrations run at once, for those of other rows that find no target would hold up all the others."""
+        for item in self._kubevirts():
+            stated = at(item, "spec/configuration/migrations") not in (None, {}, "$absent")
+            if stated and not (many is None and self._made_room):
+                continue
+            limits = {"parallelMigrationsPerCluster": many, "parallelOutboundMigrationsPerNode": many}
+            patch = {"spec": {"configuration": {"migrations": limits if many else None}}}
+            name, namespace = at(item, "metadata/name"), at(item, "metadata/namespace")
+            path = f"/apis/kubevirt.io/v1/namespaces/{namespace}/kubevirts/{name}"
+            self.cluster.must("PATCH", path, patch, headers={"Content-Type": MERGE_PATCH})
+            self._made_room = bool(many)
 
     def _capabilities(self) -> frozenset[str]:
         able = set(os.environ.get("CONTRACT_ABLE", "").split())

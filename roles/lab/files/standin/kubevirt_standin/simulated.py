@@ -61,9 +61,11 @@ class SimulatedGuest:
         elif verb == "kill":
             self._set("crashed")
         elif verb == "migrate":
-            self._later(1.0, self._migrate)
+            self._migration, self._migration_error = "active", ""
+            self._later(migration_seconds(self.vmi["spec"]), self._migrate)
         elif verb == "cancel_migration":
             self._migration = "cancelled"
+            self._changed()
         elif verb not in ("shutdown", "reset", "softreboot"):
             raise CommandError(f"unknown command {verb}")
 
@@ -80,7 +82,7 @@ class SimulatedGuest:
 
     def _migrate(self) -> None:
         peer = self.peer()
-        if self._migration == "cancelled":
+        if self._migration != "active":
             return
         if peer is None:
             self._migration, self._migration_error = "failed", "the target is gone"
@@ -98,10 +100,20 @@ class SimulatedGuest:
 
 def poweroff_after(spec: Object) -> float | None:
     """Guests whose kernel arguments carry `poweroff=SECONDS` switch themselves off."""
+    return _seconds(spec, "poweroff", "poweroff_after")
+
+
+def migration_seconds(spec: Object) -> float:
+    """How long a migration takes: `migration=SECONDS` in the kernel arguments, else a second."""
+    stated = _seconds(spec, "migration")
+    return 1.0 if stated is None else stated
+
+
+def _seconds(spec: Object, *names: str) -> float | None:
     boot = ((spec.get("domain") or {}).get("firmware") or {}).get("kernelBoot") or {}
     for word in str(boot.get("kernelArgs") or "").split():
         name, _sign, value = word.partition("=")
-        if name in ("poweroff", "poweroff_after") and value.replace(".", "", 1).isdigit():
+        if name in names and value.replace(".", "", 1).isdigit():
             return float(value)
     return None
 
@@ -167,6 +179,8 @@ class SimulatedWorld:
                 ],
             }
             await self.cluster.kube.patch(NODE, "", name, {"status": status}, "status")
+            # The API server marks new nodes as not ready, and nothing else here takes that away from a ready one.
+            await self.cluster.kube.patch(NODE, "", name, {"spec": {"taints": None}})
 
     async def beat(self) -> None:
         """Keep the nodes' heartbeats young."""

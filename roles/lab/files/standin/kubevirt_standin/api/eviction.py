@@ -28,21 +28,20 @@ async def review_eviction(review: Review) -> Denied | None:
     strategy = vmi["spec"].get("evictionStrategy")
     if strategy not in MOVING:
         return None
-    shown = f"{review.namespace}/{vmi['metadata']['name']}"
     if not has(vmi, "LiveMigratable") and strategy == "LiveMigrate":
-        return _wait(f'VMI "{shown}" is configured with an eviction strategy but is not live-migratable')
+        name = vmi["metadata"]["name"]
+        return _wait(f"VMI {name} is configured with an eviction strategy but is not live-migratable")
     if not has(vmi, "LiveMigratable") and strategy == "LiveMigrateIfPossible":
         return None
-    node = pod["spec"].get("nodeName")
+    return await _evacuate(review, vmi, pod["spec"].get("nodeName"))
+
+
+async def _evacuate(review: Review, vmi: Object, node: str) -> Denied:
+    triggered = f'Eviction triggered evacuation of VMI "{review.namespace}/{vmi["metadata"]["name"]}"'
+    if (vmi.get("status") or {}).get("evacuationNodeName"):
+        return _wait(f"Evacuation in progress: {triggered}")
     if (vmi.get("status") or {}).get("nodeName") != node:
         return _wait("Eviction request for target Pod")
-    return await _evacuate(review, vmi, node, shown)
-
-
-async def _evacuate(review: Review, vmi: Object, node: str, shown: str) -> Denied:
-    triggered = f'Eviction triggered evacuation of VMI "{shown}"'
-    if (vmi.get("status") or {}).get("evacuationNodeName") == node:
-        return _wait(f"Evacuation in progress: {triggered}")
     if not review.dry_run:
         conditions = [item for item in (vmi["status"].get("conditions") or []) if item["type"] != "EvictionRequested"]
         requested = {

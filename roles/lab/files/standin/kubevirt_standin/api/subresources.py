@@ -229,7 +229,7 @@ class Subresources:
         return Answer(202)
 
     async def vm_evacuate_cancel(self, call: Call) -> Answer:
-        options = decode(call.body, "EvacuateCancelOptions", ("dryRun",))
+        options = decode(call.body, "EvacuateCancelOptions", ("dryRun", "evacuationNodeName"))
         await self._vm(call)
         vmi = await self._kube.find(VMI, call.namespace, call.name)
         if vmi is None:
@@ -237,12 +237,14 @@ class Subresources:
         return await self._cancel_evacuation(call, vmi, options)
 
     async def vmi_evacuate_cancel(self, call: Call) -> Answer:
-        options = decode(call.body, "EvacuateCancelOptions", ("dryRun",))
+        options = decode(call.body, "EvacuateCancelOptions", ("dryRun", "evacuationNodeName"))
         return await self._cancel_evacuation(call, await self._vmi(call), options)
 
     async def _cancel_evacuation(self, call: Call, vmi: Object, options: Object) -> Answer:
+        path = "/status/evacuationNodeName"
         if (vmi.get("status") or {}).get("evacuationNodeName"):
-            await self._patch(VMI, call, [{"op": "remove", "path": "/status/evacuationNodeName"}], options)
+            test = {"op": "test", "path": path, "value": options.get("evacuationNodeName") or ""}
+            await self._patch(VMI, call, [test, {"op": "remove", "path": path}], options)
         return Answer(200)
 
     async def vm_addvolume(self, call: Call) -> Answer:

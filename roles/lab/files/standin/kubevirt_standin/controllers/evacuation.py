@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ..conditions import final
+from ..conditions import final, has, pod_done
 from ..resources import MIGRATION, Object, deleting, key_of
 from ..work import WorkQueue
 from .cluster import Cluster
+
+AGAIN = 1.0
 
 
 class Evacuations:
@@ -29,8 +31,10 @@ class Evacuations:
         node = status.get("evacuationNodeName")
         if not node or node != status.get("nodeName") or vmi["spec"].get("evictionStrategy") == "External":
             return None
-        if self.cluster.migration_of(vmi) is not None:
+        if not has(vmi, "LiveMigratable") or self.cluster.migration_of(vmi) is not None:
             return None
+        if sum(not pod_done(pod) for pod in self.cluster.pods_of(vmi)) > 1:
+            return AGAIN
         await self.cluster.make(
             MIGRATION,
             {

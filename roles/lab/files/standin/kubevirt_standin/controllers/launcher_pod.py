@@ -118,7 +118,7 @@ def _machine_selector(spec: Object) -> dict[str, str]:
 
 def _place_target(pod_spec: Object, vmi: Object, migration: Object) -> None:
     """A migration goes to another node, where the migration asks to."""
-    pod_spec["nodeSelector"] |= migration["spec"].get("addedNodeSelector") or {}
+    pod_spec["nodeSelector"] = (migration["spec"].get("addedNodeSelector") or {}) | pod_spec["nodeSelector"]
     term = {
         "matchExpressions": [
             {

@@ -7,14 +7,15 @@ import copy
 from ..conditions import final, phase, pod_done, pod_ready
 from ..kube import ApiError
 from ..recorder import now
-from ..resources import MIGRATION, POD, VMI, Object, deleting, key_of
+from ..resources import KUBEVIRT, MIGRATION, POD, VMI, Object, deleting, key_of
 from ..work import WorkQueue
-from . import launcher_pod
+from . import launcher_pod, migration_limits
 from .cluster import Cluster
+from .migration_limits import OVER
 
 FINALIZER = "kubevirt.io/migrationJobFinalize"
 OBSERVED = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
-OVER = ("Succeeded", "Failed")
+ABORT = "migrationAbortRequested"
 
 
 class Migrations:
@@ -50,7 +51,7 @@ class Migrations:
             return await self._settle(migration, vmi, pod, now_phase)
         migration = await self._mark(migration)
         if vmi is None or final(vmi) or deleting(vmi):
-            await self._enter(migration, "Failed")
+            await self._fail(migration, "Migration failed vmi shutdown during migration.")
             return None
         step = {
             "": self._pending,
@@ -61,8 +62,40 @@ class Migrations:
             "TargetReady": self._follow,
             "Running": self._follow,
         }[now_phase]
-        await step(migration, vmi, pod)
-        return None
+        return await step(migration, vmi, pod)
+
+    async def _fail(self, migration: Object, why: str) -> None:
+        self.cluster.recorder.event(migration, "Warning", "FailedMigration", why)
+        await self._enter(migration, "Failed")
+
+    def _of_vmi(self, vmi: Object) -> list[Object]:
+        name, namespace = vmi["metadata"]["name"], vmi["metadata"]["namespace"]
+        found = self.cluster.migrations.all()
+        return [item for item in found if (item["metadata"]["namespace"], item["spec"]["vmiName"]) == (namespace, name)]
+
+    async def _collect(self, vmi: Object | None) -> None:
+        """The oldest of those that are over go."""
+        for item in migration_limits.outdated(self._of_vmi(vmi)) if vmi is not None else ():
+            await self.cluster.remove(MIGRATION, item)
+
+    def _wake_pending(self) -> None:
+        """A place is free now."""
+        for item in self.cluster.migrations.all():
+            if migration_limits.state(item) == "Pending":
+                self.queue.add(key_of(item))
+
+    async def _is_full(self, vmi: Object) -> bool:
+        begun = [
+            item
+            for item in self.cluster.migrations.all()
+            if migration_limits.state(item) not in migration_limits.NOT_BEGUN or self._has_target(item)
+        ]
+        kubevirts = await self.cluster.kube.list(KUBEVIRT)
+        limits = migration_limits.allowed(kubevirts[0] if kubevirts else None)
+        return migration_limits.are_full(begun, self.cluster.vmis.store, vmi["status"]["nodeName"], limits)
+
+    def _has_target(self, migration: Object) -> bool:
+        return migration_limits.state(migration) not in OVER and self._target_pod(migration) is not None
 
     def _target_pod(self, migration: Object) -> Object | None:
         uid = migration["metadata"]["uid"]
@@ -90,13 +123,23 @@ class Migrations:
         passed.append({"phase": value, "phaseTransitionTimestamp": now()})
         return await self.cluster.write_status(MIGRATION, migration, status)
 
-    async def _pending(self, migration: Object, vmi: Object, pod: Object | None) -> None:
+    async def _pending(self, migration: Object, vmi: Object, pod: Object | None) -> float | None:
         await self._enter(migration, "Pending")
+        return None
 
-    async def _create_target(self, migration: Object, vmi: Object, pod: Object | None) -> None:
+    async def _create_target(self, migration: Object, vmi: Object, pod: Object | None) -> float | None:
         if phase(vmi) != "Running":
-            return
+            return None
         if pod is None:
+            wait = migration_limits.backoff(migration, self._of_vmi(vmi))
+            if wait:
+                meta = vmi["metadata"]
+                text = f"backoff migrating vmi {meta['namespace']}/{meta['name']}"
+                self.cluster.recorder.event(vmi, "Warning", "MigrationBackoff", text)
+                return wait
+            if await self._is_full(vmi) or sum(not pod_done(item) for item in self.cluster.pods_of(vmi)) > 1:
+                automatic = migration_limits.is_automatic(migration)
+                return migration_limits.RETRY_AUTOMATIC if automatic else migration_limits.RETRY
             try:
                 await self.cluster.make(
                     POD, launcher_pod.render(vmi, self.settings, migration, self.cluster.capacities(vmi))
@@ -106,20 +149,38 @@ class Migrations:
                     migration, "Warning", "FailedCreate", f"Error creating pod: {error.message}"
                 )
                 await self._enter(migration, "Failed")
-                return
+                return None
         await self._enter(migration, "Scheduling")
+        return None
 
-    async def _scheduling(self, migration: Object, vmi: Object, pod: Object | None) -> None:
-        if pod is None or pod_done(pod) or deleting(pod):
-            await self._enter(migration, "Failed")
+    async def _scheduling(self, migration: Object, vmi: Object, pod: Object | None) -> float | None:
+        if pod is None or deleting(pod):
+            await self._fail(migration, "Migration target pod was removed during active migration.")
+        elif pod_done(pod):
+            await self._fail(migration, "Migration failed because target pod shutdown during migration")
         elif pod_ready(pod):
             await self._enter(migration, "Scheduled")
+        elif migration_limits.is_unschedulable(pod):
+            return await self._unschedulable(migration, vmi, pod)
+        return None
 
-    async def _hand_over(self, migration: Object, vmi: Object, pod: Object | None) -> None:
+    async def _unschedulable(self, migration: Object, vmi: Object, pod: Object) -> float | None:
+        meta = vmi["metadata"]
+        text = f"Migration target pod for VMI [{meta['namespace']}/{meta['name']}] is currently unschedulable."
+        self.cluster.recorder.event(migration, "Warning", "migrationTargetPodUnschedulable", text)
+        left = migration_limits.patience(migration) - migration_limits.seconds_since(
+            pod["metadata"]["creationTimestamp"]
+        )
+        if left > 0:
+            return left
+        await self.cluster.remove(POD, pod)
+        return None
+
+    async def _hand_over(self, migration: Object, vmi: Object, pod: Object | None) -> float | None:
         """Tell both nodes, by the VMI, that the target waits."""
         if pod is None or pod_done(pod):
-            await self._enter(migration, "Failed")
-            return
+            await self._fail(migration, "Migration failed because target pod shutdown during migration")
+            return None
         fresh = copy.deepcopy(vmi)
         source = next(
             (
@@ -139,15 +200,16 @@ class Migrations:
         }
         await self.cluster.write(VMI, fresh)
         await self._enter(migration, "PreparingTarget")
+        return None
 
-    async def _follow(self, migration: Object, vmi: Object, pod: Object | None) -> None:
+    async def _follow(self, migration: Object, vmi: Object, pod: Object | None) -> float | None:
         """The nodes report in the VMI; the migration takes its phase from there."""
         state = (vmi.get("status") or {}).get("migrationState") or {}
         now_phase = migration["status"]["phase"]
         if state.get("migrationUid") != migration["metadata"]["uid"]:
-            return
+            return None
         if state.get("failed"):
-            await self._enter(migration, "Failed")
+            await self._fail(migration, "source node reported migration failed")
         elif state.get("completed"):
             await self._succeed(migration, vmi, state)
         elif pod is None or pod_done(pod):
@@ -156,6 +218,7 @@ class Migrations:
             await self._enter(migration, "TargetReady")
         elif now_phase in ("PreparingTarget", "TargetReady") and state.get("startTimestamp"):
             await self._enter(migration, "Running")
+        return None
 
     async def _succeed(self, migration: Object, vmi: Object, state: Object) -> None:
         """Clear the VMI first: once the migration is over nobody comes back to it."""
@@ -168,38 +231,62 @@ class Migrations:
             await self.cluster.write(VMI, fresh)
         status: Object = copy.deepcopy(migration.get("status") or {})
         status["migrationState"] = state
+        text = "Source node reported migration succeeded"
+        self.cluster.recorder.event(migration, "Normal", "SuccessfulMigration", text)
         await self._enter(migration | {"status": status}, "Succeeded")
 
     async def _fail_state(self, vmi: Object) -> None:
         fresh = copy.deepcopy(vmi)
-        fresh["status"]["migrationState"] |= {"failed": True, "completed": True, "endTimestamp": now()}
+        ended = {"failed": True, "completed": True, "endTimestamp": now(), "failureReason": "Target pod is down"}
+        fresh["status"]["migrationState"] |= ended
         await self.cluster.write(VMI, fresh)
 
     async def _settle(self, migration: Object, vmi: Object | None, pod: Object | None, value: str) -> float | None:
         """After the end, or at a cancellation: clear the target pod of a failed one, drop the finalizer."""
-        if value != "Succeeded":
-            if pod is not None and not deleting(pod):
-                await self.cluster.remove(POD, pod)
-            if vmi is not None and not final(vmi):
-                await self._cancel_state(migration, vmi)
+        if value not in OVER and vmi is not None and not final(vmi) and await self._is_handed_off(migration, vmi, pod):
+            return None
+        if value != "Succeeded" and pod is not None and not deleting(pod):
+            await self.cluster.remove(POD, pod)
         if value not in OVER:
-            migration = await self._enter(migration, "Failed")
+            self.cluster.recorder.event(
+                migration, "Warning", "FailedMigration", "Migration failed due to being canceled"
+            )
+            migration = await self._enter(self._marked_for_abort(migration), "Failed")
         finalizers = migration["metadata"].get("finalizers") or []
         if FINALIZER in finalizers:
             done = copy.deepcopy(migration)
             done["metadata"]["finalizers"] = [name for name in finalizers if name != FINALIZER]
             await self.cluster.write(MIGRATION, done)
+            await self._collect(vmi)
+            self._wake_pending()
         return None
 
-    async def _cancel_state(self, migration: Object, vmi: Object) -> None:
+    @staticmethod
+    def _marked_for_abort(migration: Object) -> Object:
+        status: Object = copy.deepcopy(migration.get("status") or {})
+        conditions: list[Object] = status.setdefault("conditions", [])
+        if not any(item["type"] == ABORT for item in conditions):
+            conditions.append({"type": ABORT, "status": "True", "lastProbeTime": now(), "lastTransitionTime": None})
+        return migration | {"status": status}
+
+    async def _is_handed_off(self, migration: Object, vmi: Object, pod: Object | None) -> bool:
+        """One that the nodes have is theirs to abort, once it runs; whether it is still theirs."""
         state = (vmi.get("status") or {}).get("migrationState") or {}
-        if state.get("migrationUid") == migration["metadata"]["uid"] and not state.get("completed"):
+        if state.get("migrationUid") != migration["metadata"]["uid"]:
+            return False
+        if state.get("completed") and state.get("failed"):
+            await self._clear_target(vmi)
+            return False
+        if migration_limits.state(migration) == "Running" and not state.get("completed"):
             fresh = copy.deepcopy(vmi)
-            fresh["status"]["migrationState"] |= {
-                "abortRequested": True,
-                "failed": True,
-                "completed": True,
-                "endTimestamp": now(),
-            }
-            fresh["metadata"].get("labels", {}).pop("kubevirt.io/migrationTargetNodeName", None)
+            fresh["status"]["migrationState"]["abortRequested"] = True
+            if fresh != vmi:
+                await self.cluster.write(VMI, fresh)
+        else:
+            await self._follow(migration, vmi, pod)
+        return True
+
+    async def _clear_target(self, vmi: Object) -> None:
+        fresh = copy.deepcopy(vmi)
+        if (fresh["metadata"].get("labels") or {}).pop("kubevirt.io/migrationTargetNodeName", None):
             await self.cluster.write(VMI, fresh)

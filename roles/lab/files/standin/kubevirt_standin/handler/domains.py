@@ -24,6 +24,9 @@ REASONS = {
     "reset": ("Reset", "VirtualMachineInstance reset"),
     "softreboot": ("SoftRebooted", "VirtualMachineInstance soft rebooted"),
 }
+# KubeVirt's own functional tests make migrations fail, or wait for ever, by these annotations of a VMI.
+FAILS = "kubevirt.io/func-test-force-launcher-migration-failure"
+BLOCKS = "kubevirt.io/func-test-block-migration-target-preparation"
 
 
 @dataclass(frozen=True)
@@ -292,6 +295,10 @@ class Domains:
         if launcher is None:
             return
         guest = await launcher.state()
+        if _annotated(vmi, BLOCKS):
+            text = "Blocking preparation of migration target in order to satisfy a functional test condition"
+            self.cluster.recorder.event(vmi, "Warning", "SyncFailed", text)
+            return
         wanted = copy.deepcopy(vmi)
         target = wanted["status"]["migrationState"]
         if guest.state == "incoming" and not state.get("targetNodeDomainDetected"):
@@ -325,9 +332,8 @@ class Domains:
         state = (vmi.get("status") or {}).get("migrationState") or {}
         if not state:
             return
-        if state.get("abortRequested"):
-            if guest.migration == "active":
-                await launcher.command("cancel_migration")
+        if state.get("abortRequested") and not state.get("completed"):
+            await self._abort(vmi, launcher, guest)
             return
         if state.get("completed") or not state.get("targetNodeDomainDetected"):
             return
@@ -337,10 +343,28 @@ class Domains:
             moving |= {"startTimestamp": now(), "mode": "PreCopy"}
             await self.cluster.write(VMI, wanted)
             self.cluster.recorder.event(vmi, "Normal", "Migrating", "VirtualMachineInstance is migrating.")
-            await launcher.command("migrate", to=state["targetNodeAddress"])
+            if not _annotated(vmi, FAILS):
+                await launcher.command("migrate", to=state["targetNodeAddress"])
+        elif _annotated(vmi, FAILS):
+            await self._failed(vmi, "Failed migration to satisfy functional test condition")
         elif guest.migration == "failed":
-            moving |= {"failed": True, "completed": True, "endTimestamp": now(), "failureReason": guest.migration_error}
-            await self.cluster.write(VMI, wanted)
-            self.cluster.recorder.event(
-                vmi, "Warning", "Migrated", f"VirtualMachineInstance migration failed: {guest.migration_error}"
-            )
+            await self._failed(vmi, guest.migration_error)
+
+    async def _abort(self, vmi: Object, launcher: Launcher, guest: Guest) -> None:
+        """The sending QEMU gives up; the guest goes on where it is."""
+        if guest.migration == "active":
+            await launcher.command("cancel_migration")
+        elif guest.migration != "completed":
+            await self._failed(vmi, "Live migration has been aborted", abortStatus="Succeeded")
+
+    async def _failed(self, vmi: Object, why: str, **more: str) -> None:
+        wanted = copy.deepcopy(vmi)
+        state = wanted["status"]["migrationState"]
+        state |= {"failed": True, "completed": True, "endTimestamp": now(), "failureReason": why} | more
+        await self.cluster.write(VMI, wanted)
+        text = f"VirtualMachineInstance migration uid {state['migrationUid']} failed. reason:{why}"
+        self.cluster.recorder.event(vmi, "Warning", "Migrated", text)
+
+
+def _annotated(vmi: Object, name: str) -> bool:
+    return name in (vmi["metadata"].get("annotations") or {})

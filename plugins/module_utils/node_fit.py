@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: whether a node can take a machine, as far as labels, taints and requests tell.
+
+Only what is certain counts as an obstacle. Affinity to other pods, devices and storage are left to the scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
+
+Object = Mapping[str, Any]
+
+HOSTNAME = "kubernetes.io/hostname"
+CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+_SCHEDULABLE = "kubevirt.io/schedulable"
+_CPU_MODEL = "cpu-model.node.kubevirt.io/"
+# Models that each node brings its own of.
+_OWN_MODELS = frozenset({"host-model", "host-passthrough"})
+_FINAL = frozenset({"Succeeded", "Failed"})
+_RESOURCES = ("cpu", "memory")
+
+
+def name_of(node: Object) -> str:
+    """A node's name."""
+    return str(node["metadata"]["name"])
+
+
+def labels_of(node: Object) -> Mapping[str, str]:
+    """A node's labels."""
+    return node["metadata"].get("labels") or {}
+
+
+def hostname(node: Object) -> str:
+    """The value of the label by which a pod is sent to the node; not always its name."""
+    return str(labels_of(node).get(HOSTNAME) or name_of(node))
+
+
+def is_cordoned(node: Object) -> bool:
+    """Whether no new pods are sent to the node."""
+    return bool((node.get("spec") or {}).get("unschedulable"))
+
+
+def is_ready(node: Object) -> bool:
+    """Whether the node's kubelet says that it works."""
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(found.get("type") == "Ready" and found.get("status") == "True" for found in conditions)
+
+
+def obstacles(spec: Object, node: Object) -> list[str]:
+    """Why a node cannot take a machine with this instance's spec, a clause each; empty where nothing is known."""
+    return [*_of_node(node), *_of_machine(spec, node)]
+
+
+def elsewhere(spec: Object, nodes: Iterable[Object], without: Iterable[str]) -> tuple[list[Object], str]:
+    """The nodes that can take a machine, and in a sentence why the others cannot; `without` are names of those to leave."""
+    left, fitting, reasons = frozenset(without), [], []
+    for node in nodes:
+        if name_of(node) in left:
+            continue
+        found = obstacles(spec, node)
+        if found:
+            reasons.append(f"{name_of(node)} {' and '.join(found)}")
+        else:
+            fitting.append(node)
+    return fitting, "; ".join(reasons) or "there is no other node"
+
+
+def _of_node(node: Object) -> Iterator[str]:
+    if is_cordoned(node):
+        yield "is cordoned"
+    if not is_ready(node):
+        yield "is not ready"
+    stated = labels_of(node).get(_SCHEDULABLE)
+    if stated != "true":
+        yield f"takes no machines (label {_SCHEDULABLE} is {stated or 'missing'})"
+
+
+def _of_machine(spec: Object, node: Object) -> Iterator[str]:
+    labels = labels_of(node)
+    for key, value in (spec.get("nodeSelector") or {}).items():
+        if labels.get(key) != value:
+            yield f"lacks the label {key}={value} of the machine's node selector"
+    architecture = spec.get("architecture")
+    if architecture and labels.get("kubernetes.io/arch") not in (None, architecture):
+        yield f"is no {architecture}"
+    model = ((spec.get("domain") or {}).get("cpu") or {}).get("model")
+    if model and model not in _OWN_MODELS and labels.get(_CPU_MODEL + model) != "true":
+        yield f"does not offer the CPU model {model}"
+    if not _meets_affinity(spec, node):
+        yield "does not meet the machine's required node affinity"
+    for taint in (node.get("spec") or {}).get("taints") or []:
+        # That of a cordon is told by the cordon itself.
+        hard = taint.get("effect") in ("NoSchedule", "NoExecute") and taint.get("key") != CORDON["key"]
+        if hard and not is_tolerated(spec, taint):
+            yield f"has the taint {_shown(taint)} that the machine does not tolerate"
+
+
+def _shown(taint: Object) -> str:
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint.get('key')}{value}:{taint.get('effect')}"
+
+
+def is_tolerated(spec: Object, taint: Object) -> bool:
+    """Whether a pod with this spec tolerates a taint, be it that of a cordon."""
+    return any(_tolerates(found, taint) for found in spec.get("tolerations") or [])
+
+
+def _tolerates(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") not in (None, "", taint.get("effect")):
+        return False
+    if toleration.get("operator") == "Exists":
+        return toleration.get("key") in (None, "", taint.get("key"))
+    same_key = toleration.get("key") == taint.get("key")
+    return same_key and (toleration.get("value") or "") == (taint.get("value") or "")
+
+
+def _meets_affinity(spec: Object, node: Object) -> bool:
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms")
+    return terms is None or any(_meets_term(term, node) for term in terms)
+
+
+def _meets_term(term: Object, node: Object) -> bool:
+    """A term without any expression matches nothing."""
+    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+    names = {"metadata.name": name_of(node)}
+    met = [_meets(item, labels_of(node)) for item in expressions] + [_meets(item, names) for item in fields]
+    return bool(met) and all(met)
+
+
+def _meets(expression: Object, labels: Mapping[str, str]) -> bool:
+    found = labels.get(str(expression.get("key")))
+    operator, values = expression.get("operator"), expression.get("values") or []
+    if operator in ("In", "NotIn"):
+        return (found in values) == (operator == "In")
+    if operator in ("Exists", "DoesNotExist"):
+        return (found is not None) == (operator == "Exists")
+    if operator in ("Gt", "Lt") and found is not None and values:
+        return _compares(operator, found, values[0])
+    return False
+
+
+def _compares(operator: str, found: str, bound: str) -> bool:
+    try:
+        return int(found) > int(bound) if operator == "Gt" else int(found) < int(bound)
+    except ValueError:
+        return False
+
+
+def room(node: Object, pods: Iterable[Object]) -> dict[str, Fraction]:
+    """What pods have not asked for of a node's cores and bytes of memory; `pods` may hold those of other nodes."""
+    allocatable = (node.get("status") or {}).get("allocatable") or {}
+    left = {name: quantity.parse(allocatable.get(name, 0)) for name in _RESOURCES}
+    for pod in pods:
+        if pod["spec"].get("nodeName") == name_of(node) and (pod.get("status") or {}).get("phase") not in _FINAL:
+            for name, value in requests(pod).items():
+                left[name] -= value
+    return left
+
+
+def requests(pod: Object) -> dict[str, Fraction]:
+    """The cores and the bytes of memory that the scheduler counts for a pod."""
+    found = {}
+    for name in _RESOURCES:
+        together = sum((_request(item, name) for item in pod["spec"].get("containers") or []), Fraction(0))
+        first = max((_request(item, name) for item in pod["spec"].get("initContainers") or []), default=Fraction(0))
+        overhead = quantity.parse((pod["spec"].get("overhead") or {}).get(name, 0))
+        found[name] = max(together, first) + overhead
+    return found
+
+
+def _request(container: Object, name: str) -> Fraction:
+    return quantity.parse(((container.get("resources") or {}).get("requests") or {}).get(name, 0))
+
+
+def short_of(pod: Object, node: Object, pods: Iterable[Object]) -> list[str]:
+    """The resources that a node has not enough of for a pod."""
+    left, wanted = room(node, pods), requests(pod)
+    return [name for name in _RESOURCES if wanted[name] > left[name]]
