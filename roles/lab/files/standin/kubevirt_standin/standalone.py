@@ -35,6 +35,9 @@ from .operator.status import FINALIZER, OBSERVED, Seen, status_of
 from .resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, PRIORITY_CLASS, SERVICE, Object
 from .simulated import ANNOTATION, SimulatedWorld
 from .simulated_storage import SimulatedStorage
+from .storage import snapshotter
+from .storage.crds import definitions as storage_definitions
+from .storage.snapshotter import Snapshotter
 from .webhooks import Endpoint
 from .work import WorkQueue
 
@@ -66,7 +69,7 @@ class Impersonating(Kube):
         return super().headers() | {"Impersonate-User": USER}
 
 
-async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: None) -> None:
+async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: None, storage: bool = False) -> None:
     """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works.
 
     `defined` is called once the definitions are there: what discovers the API only now and then shall begin after that.
@@ -75,6 +78,8 @@ async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: 
     own = Impersonating.from_kubeconfig(kubeconfig)
     cluster = Cluster(own)
     cluster.hotplugs = True
+    if storage:
+        cluster.storage, cluster.snapshot_classes = True, snapshotter.CLASSES
 
     def poke(key: str) -> None:
         domains.poke(key)
@@ -83,10 +88,12 @@ async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: 
     domains = Domains(cluster, None, world.launcher_of)
     controllers = _controllers(cluster)
     phases.observe(cluster.vmis, cluster.migrations, lambda: True)
-    await install_definitions(kube)
+    await install_definitions(kube, storage_definitions() if storage else ())
     defined()
     authority = await _serve(cluster, domains, port)
     await _register(kube, authority, port)
+    if storage:
+        await snapshotter.install(kube)
     try:
         async with asyncio.TaskGroup() as group:
             for informer in cluster.informers():
@@ -117,7 +124,8 @@ def _controllers(cluster: Cluster) -> list[WorkQueue]:
         Clones(cluster),
         SimulatedStorage(cluster),
     )
-    return [controller.queue for controller in found]
+    more = (Snapshotter(cluster),) if cluster.storage else ()
+    return [controller.queue for controller in (*found, *more)]
 
 
 async def _serve(cluster: Cluster, domains: Domains, port: int) -> pki.Pair:

@@ -281,6 +281,7 @@ class VirtualMachines:
             failure=(failure.reason, str(failure)) if failure else None,
             restart_required=changed,
             missing_pvc=vm_volumes.missing_claim(self.cluster, vm, vmi),
+            snapshottable=vm_volumes.snapshottable(self.cluster, vm),
         )
         await self.cluster.write_status(VM, vm, vm_status.render(facts))
         await self._release(vmi)

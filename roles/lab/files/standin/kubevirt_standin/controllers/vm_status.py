@@ -23,6 +23,8 @@ class Facts:
     failure: tuple[str, str] | None
     restart_required: str
     missing_pvc: str | None
+    # The volumes whose storage can snapshot them.
+    snapshottable: frozenset[str] = frozenset()
 
 
 def seconds_until(stamp: str) -> float:
@@ -139,9 +141,12 @@ def _copy_conditions(status: Object, vmi: Object) -> None:
 
 
 def _snapshots(status: Object, facts: Facts) -> None:
-    """No volume here can be snapshotted by a CSI driver."""
+    """Which volumes can be snapshotted, and why the others cannot."""
     volumes = facts.vm["spec"]["template"]["spec"].get("volumes") or []
-    status["volumeSnapshotStatuses"] = [_snapshot_status(volume) for volume in volumes]
+    status["volumeSnapshotStatuses"] = [
+        {"name": volume["name"], "enabled": True} if volume["name"] in facts.snapshottable else _snapshot_status(volume)
+        for volume in volumes
+    ]
     if not volumes:
         del status["volumeSnapshotStatuses"]
 
