@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, objects, plan, vm_object
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, events, objects, plan, vm_object
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, WaitFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Kind, Settings
@@ -63,13 +63,15 @@ class Declared:
         run(module, work)
 
     def _finish_all(self, client: Client, wanted: Sequence[Options], done: Sequence[Done], settings: Settings) -> None:
-        todo = [(options, one) for options, one in zip(wanted, done) if one.error is None]
-
         def work(pair: tuple[Options, Done]) -> None:
-            self.finish(client, *pair, settings)
+            options, one = pair
+            if one.error is None:
+                self.finish(client, options, one, settings)
+            elif isinstance(one.error, WaitFailed) and one.current is not None:
+                events.explain(client, one.error, one.current)
 
-        for (_options, one), outcome in zip(todo, bulk.each(todo, work, settings.workers)):
-            one.error = outcome if isinstance(outcome, HaError) else None
+        for one, outcome in zip(done, bulk.each(zip(wanted, done), work, settings.workers)):
+            one.error = outcome if isinstance(outcome, HaError) else one.error
 
 
 def owned(options: Options, spec: Object) -> Object:

@@ -80,7 +80,7 @@ class Done:
 
 
 def _accept(_options: Options, _plan: Plan) -> None:
-    """Accepts every plan."""
+    """Accepts every plan as it is."""
 
 
 def _reached(_done: Done) -> Target | None:
@@ -93,14 +93,14 @@ class Kind:
     """What a kind brings along.
 
     desired: the owned fields that options stand for; new: the whole object to create; accept: raises Refused where a
-    plan may not be carried out; target: what is waited for once an object was made or changed, or found as wanted, None
+    plan may not be carried out, or returns one to carry out instead; target: what is waited for once an object was made or changed, or found as wanted, None
     for nothing; frozen: fields, as paths, that cannot be changed once the object is there.
     """
 
     resource: Resource
     desired: Callable[[Options], Object]
     new: Callable[[Options], Object]
-    accept: Callable[[Options, Plan], None] = _accept
+    accept: Callable[[Options, Plan], Plan | None] = _accept
     target: Callable[[Done], Target | None] = _reached
     frozen: Sequence[tuple[str, ...]] = ()
 
@@ -113,8 +113,7 @@ def is_deleting(item: Mapping[str, Any]) -> bool:
 def make_plan(kind: Kind, options: Options, current: Object | None) -> Plan:
     """Pure: what the options ask for against the state that was found; Refused where that cannot be."""
     todo = _plan(kind, options, current)
-    kind.accept(options, todo)
-    return todo
+    return kind.accept(options, todo) or todo
 
 
 def _plan(kind: Kind, options: Options, current: Object | None) -> Plan:

@@ -54,7 +54,12 @@ def same(one: Any, other: Any, path: tuple[str, ...] = ()) -> bool:
         return one == other or durations.same(one, other)
     if path and (path[-1] in _QUANTITY_FIELDS or path[-2:-1] and path[-2] in _QUANTITY_MAPS):
         return one == other or quantity.same(one, other)
-    if path and path[-1] == "macAddress" and isinstance(one, str) and isinstance(other, str):
+    if (
+        path
+        and (path[-1] == "macAddress" or path[-2:-1] == ("newMacAddresses",))
+        and isinstance(one, str)
+        and isinstance(other, str)
+    ):
         return one.lower().replace("-", ":") == other.lower().replace("-", ":")
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return isinstance(one, bool) == isinstance(other, bool) and one == other
