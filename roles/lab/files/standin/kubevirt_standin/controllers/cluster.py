@@ -12,6 +12,7 @@ from ..recorder import Recorder
 from ..resources import (
     CLONE,
     EXPORT,
+    KUBEVIRT,
     MIGRATION,
     NODE,
     POD,
@@ -43,6 +44,7 @@ class Cluster:
         self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher", fields=pod_fields)
         self.nodes = Informer(kube, NODE)
         self.pvcs = Informer(kube, PVC)
+        self.kubevirts = Informer(kube, KUBEVIRT)
         self.snapshots = Informer(kube, SNAPSHOT)
         self.restores = Informer(kube, RESTORE)
         self.clones = Informer(kube, CLONE)
@@ -55,7 +57,17 @@ class Cluster:
     def informers(self) -> Iterable[Informer]:
         machines = (self.vms, self.vmis, self.migrations)
         storage = (self.volume_snapshots, self.exports) if self.storage else ()
-        return (*machines, self.pods, self.nodes, self.pvcs, self.snapshots, self.restores, self.clones, *storage)
+        return (
+            *machines,
+            self.pods,
+            self.nodes,
+            self.pvcs,
+            self.kubevirts,
+            self.snapshots,
+            self.restores,
+            self.clones,
+            *storage,
+        )
 
     async def synced(self) -> None:
         """Return once every store is filled."""
@@ -111,6 +123,10 @@ class Cluster:
             asked = ((pvc["spec"].get("resources") or {}).get("requests") or {}).get("storage")
             found[volume] = to_bytes(asked or stated or 0)
         return found
+
+    def kubevirt(self) -> Object:
+        """The KubeVirt object, empty before there is one."""
+        return next(iter(self.kubevirts.all()), {})
 
     def snapshot_class(self, namespace: str, claim: str) -> str:
         """The VolumeSnapshotClass for a claim, empty where there is none."""

@@ -38,6 +38,7 @@ def render(facts: Facts) -> Object:
     status: Object = copy.deepcopy(facts.vm.get("status") or {})
     _flags(status, facts)
     _trim_requests(status, facts)
+    _trim_volume_requests(status, facts)
     _start_failure(status, facts)
     _conditions(status, facts)
     _snapshots(status, facts)
@@ -84,6 +85,19 @@ def _trim_requests(status: Object, facts: Facts) -> None:
         status["stateChangeRequests"] = pending
     else:
         status.pop("stateChangeRequests", None)
+
+
+def _trim_volume_requests(status: Object, facts: Facts) -> None:
+    """Drop the requests that the template meets."""
+    names = {volume["name"] for volume in facts.vm["spec"]["template"]["spec"].get("volumes") or []}
+    left = [
+        request
+        for request in status.pop("volumeRequests", None) or []
+        if ((request.get("addVolumeOptions") or request.get("removeVolumeOptions"))["name"] in names)
+        != ("addVolumeOptions" in request)
+    ]
+    if left:
+        status["volumeRequests"] = left
 
 
 def _start_failure(status: Object, facts: Facts) -> None:
