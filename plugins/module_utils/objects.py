@@ -94,7 +94,9 @@ class Kind:
 
     desired: the owned fields that options stand for; new: the whole object to create; accept: raises Refused where a
     plan may not be carried out, or returns one to carry out instead; target: what is waited for once an object was made or changed, or found as wanted, None
-    for nothing; frozen: fields, as paths, that cannot be changed once the object is there.
+    for nothing; frozen: fields, as paths, that cannot be changed once the object is there; desired_of: as desired, where
+    the owned fields depend on the object that is there; write: carries a plan out in another way than by one request, in
+    check mode without a trace, and returns the object's new state.
     """
 
     resource: Resource
@@ -103,6 +105,8 @@ class Kind:
     accept: Callable[[Options, Plan], Plan | None] = _accept
     target: Callable[[Done], Target | None] = _reached
     frozen: Sequence[tuple[str, ...]] = ()
+    desired_of: Callable[[Options, Object], Object] | None = None
+    write: Callable[[Client, Key, Plan, bool], Object | None] | None = None
 
 
 def is_deleting(item: Mapping[str, Any]) -> bool:
@@ -128,7 +132,8 @@ def _plan(kind: Kind, options: Options, current: Object | None) -> Plan:
             "cannot be changed, it is being deleted", where=where, fix="Wait until it is gone, then run again"
         )
     owned: Object = {key: current[key] for key in ("metadata", "spec") if key in current}
-    after = plan.merge(owned, kind.desired(options))
+    desired = kind.desired_of(options, current) if kind.desired_of else kind.desired(options)
+    after = plan.merge(owned, desired)
     body = plan.merge_patch(owned, after)
     if not body:
         return Plan("unchanged", before=current, after=current)
@@ -264,7 +269,8 @@ def _apply_one(
             if done.plan.action == "unchanged":
                 return done
             try:
-                done.current = _write(client, kind.resource, key, done.plan, settings.check)
+                write = kind.write or _writer(kind.resource)
+                done.current = write(client, key, done.plan, settings.check)
                 done.written = True
                 done.predicted = settings.check and done.plan.action == "created"
                 return done
@@ -281,15 +287,20 @@ def _apply_one(
     return done
 
 
-def _write(client: Client, resource: Resource, key: Key, todo: Plan, check: bool) -> Object | None:
-    namespace, name = key
-    if todo.action == "created":
-        return client.create(resource, todo.body, namespace, dry_run=check)
-    if todo.action == "changed":
-        return client.patch(resource, name, todo.body, namespace, dry_run=check)
-    before = todo.before or {"metadata": {}}
-    client.delete(resource, name, namespace, uid=before["metadata"].get("uid"), dry_run=check)
-    return None if check else before
+def _writer(resource: Resource) -> Callable[[Client, Key, Plan, bool], Object | None]:
+    """Carries plans out by one request each."""
+
+    def write(client: Client, key: Key, todo: Plan, check: bool) -> Object | None:
+        namespace, name = key
+        if todo.action == "created":
+            return client.create(resource, todo.body, namespace, dry_run=check)
+        if todo.action == "changed":
+            return client.patch(resource, name, todo.body, namespace, dry_run=check)
+        before = todo.before or {"metadata": {}}
+        client.delete(resource, name, namespace, uid=before["metadata"].get("uid"), dry_run=check)
+        return None if check else before
+
+    return write
 
 
 def _without(error: HaError, secrets: Sequence[str]) -> HaError:

@@ -61,3 +61,8 @@ def without_snapshots(vm: Object) -> dict[str, str]:
 def listed(names: Sequence[str]) -> str:
     """Volumes as messages name them."""
     return f"volume {names[0]}" if len(names) == 1 else f"volumes {', '.join(names)}"
+
+
+def is_hotpluggable(volume: Object) -> bool:
+    """Whether a volume is marked as hot-plugged."""
+    return any((volume.get(source) or {}).get("hotpluggable") for source in _CLAIMS)
