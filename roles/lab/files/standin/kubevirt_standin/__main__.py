@@ -57,7 +57,8 @@ def _coroutine(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
         from .devcluster import free_port
         from .standalone import run as run_standalone
 
-        return run_standalone(arguments.kubeconfig, arguments.port or free_port(), storage=arguments.storage)
+        exports = free_port() if arguments.storage else None
+        return run_standalone(arguments.kubeconfig, arguments.port or free_port(), storage=exports)
     if arguments.command != "devcluster":
         return _component(arguments)
     from .devcluster import run as run_devcluster

@@ -180,7 +180,8 @@ async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool, s
         (folder / "pid").write_text(str(os.getpid()))
         print(f"devcluster ready: {cluster.kubeconfig}", flush=True)
         if standin:
-            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager, storage)
+            exports = free_port() if storage else None
+            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager, exports)
         else:
             cluster.start_manager()
             await asyncio.Event().wait()
