@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, events, objects, plan, vm_object
@@ -21,8 +21,18 @@ Object = dict[str, Any]
 Options = Mapping[str, Any]
 
 
-def _finished(_client: Client, _options: Options, _done: Done, _settings: Settings) -> None:
+@dataclass(frozen=True)
+class Finish:
+    """What was done beside the API with one object: what its entry in the result gets more, differences, the error."""
+
+    entry: Object = field(default_factory=dict)
+    diff: Sequence[Object] = ()
+    error: HaError | None = None
+
+
+def _finished(_client: Client, _options: Options, _done: Done, _settings: Settings) -> Finish | None:
     """Leaves it at what was declared."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ class Declared:
     returned: str
     kind: Callable[[Client, Sequence[Options], Settings], Kind]
     result: Callable[[Done], Object]
-    finish: Callable[[Client, Options, Done, Settings], None] = _finished
+    finish: Callable[[Client, Options, Done, Settings], Finish | None] = _finished
 
     def spec(self) -> argspec.ArgumentSpec:
         """The module's argument spec."""
@@ -57,21 +67,34 @@ class Declared:
             wanted = self.items.wanted(params)
             kind = self.kind(client, wanted, settings)
             done, _found = objects.apply(client, kind, wanted, settings)
-            self._finish_all(client, wanted, done, settings)
-            return objects.report(kind, self.returned, [self.result(one) for one in done], done, settings)
+            more = self._finish_all(client, wanted, done, settings)
+            entries = [{**self.result(one), **extra.entry} for one, extra in zip(done, more)]
+            found = objects.report(kind, self.returned, entries, done, settings)
+            found["changed"] = any(entry["changed"] for entry in entries)
+            if settings.diff:
+                found["diff"] += [difference for extra in more for difference in extra.diff]
+            return found
 
         run(module, work)
 
-    def _finish_all(self, client: Client, wanted: Sequence[Options], done: Sequence[Done], settings: Settings) -> None:
-        def work(pair: tuple[Options, Done]) -> None:
+    def _finish_all(
+        self, client: Client, wanted: Sequence[Options], done: Sequence[Done], settings: Settings
+    ) -> list[Finish]:
+        """Finishes the objects that did not fail, and explains the failures of the others."""
+
+        def work(pair: tuple[Options, Done]) -> Finish:
             options, one = pair
             if one.error is None:
-                self.finish(client, options, one, settings)
-            elif isinstance(one.error, WaitFailed) and one.current is not None:
+                return self.finish(client, options, one, settings) or Finish()
+            if isinstance(one.error, WaitFailed) and one.current is not None:
                 events.explain(client, one.error, one.current)
+            return Finish()
 
-        for one, outcome in zip(done, bulk.each(zip(wanted, done), work, settings.workers)):
-            one.error = outcome if isinstance(outcome, HaError) else one.error
+        outcomes = bulk.each(zip(wanted, done), work, settings.workers)
+        found = [Finish(error=outcome) if isinstance(outcome, HaError) else outcome for outcome in outcomes]
+        for one, extra in zip(done, found):
+            one.error = one.error or extra.error
+        return found
 
 
 def owned(options: Options, spec: Object) -> Object:
