@@ -159,8 +159,8 @@ def test_a_claim_that_another_guest_writes_is_refused(machine: Make, claim: Make
 def test_waiting_tells_what_the_volume_waits_for(
     machine: Make, claim: Make, plug: Run, namespace: str, client: Any
 ) -> None:
-    machine(run_strategy="Always")
-    machine("w", run_strategy="Always")
+    machine(run_strategy="Always", node_selector={"kubernetes.io/hostname": "simulated-1"})
+    machine("w", run_strategy="Always", node_selector={"kubernetes.io/hostname": "simulated-2"})
     pending = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": "1Mi"}},
@@ -184,7 +184,7 @@ def test_waiting_tells_what_the_volume_waits_for(
         },
     }
     client.patch(VM, "w", {"spec": {"template": {"spec": patch}}}, namespace)
-    stuck = plug(data(), name="w", wait_timeout=5)
+    stuck = plug(data(), name="w", wait_timeout=8)
     assert stuck["failed"] and not stuck["changed"], stuck
     assert "AttachedToNode" in stuck["msg"] and "FailedAttachVolume: Multi-Attach error" in stuck["msg"]
 
