@@ -80,7 +80,7 @@ class Done:
 
 
 def _accept(_options: Options, _plan: Plan) -> None:
-    """Accepts every plan."""
+    """Accepts every plan as it is."""
 
 
 def _reached(_done: Done) -> Target | None:
@@ -93,16 +93,20 @@ class Kind:
     """What a kind brings along.
 
     desired: the owned fields that options stand for; new: the whole object to create; accept: raises Refused where a
-    plan may not be carried out; target: what is waited for once an object was made or changed, or found as wanted, None
-    for nothing; frozen: fields, as paths, that cannot be changed once the object is there.
+    plan may not be carried out, or returns one to carry out instead; target: what is waited for once an object was made or changed, or found as wanted, None
+    for nothing; frozen: fields, as paths, that cannot be changed once the object is there; desired_of: as desired, where
+    the owned fields depend on the object that is there; write: carries a plan out in another way than by one request, in
+    check mode without a trace, and returns the object's new state.
     """
 
     resource: Resource
     desired: Callable[[Options], Object]
     new: Callable[[Options], Object]
-    accept: Callable[[Options, Plan], None] = _accept
+    accept: Callable[[Options, Plan], Plan | None] = _accept
     target: Callable[[Done], Target | None] = _reached
     frozen: Sequence[tuple[str, ...]] = ()
+    desired_of: Callable[[Options, Object], Object] | None = None
+    write: Callable[[Client, Key, Plan, bool], Object | None] | None = None
 
 
 def is_deleting(item: Mapping[str, Any]) -> bool:
@@ -113,8 +117,7 @@ def is_deleting(item: Mapping[str, Any]) -> bool:
 def make_plan(kind: Kind, options: Options, current: Object | None) -> Plan:
     """Pure: what the options ask for against the state that was found; Refused where that cannot be."""
     todo = _plan(kind, options, current)
-    kind.accept(options, todo)
-    return todo
+    return kind.accept(options, todo) or todo
 
 
 def _plan(kind: Kind, options: Options, current: Object | None) -> Plan:
@@ -129,7 +132,8 @@ def _plan(kind: Kind, options: Options, current: Object | None) -> Plan:
             "cannot be changed, it is being deleted", where=where, fix="Wait until it is gone, then run again"
         )
     owned: Object = {key: current[key] for key in ("metadata", "spec") if key in current}
-    after = plan.merge(owned, kind.desired(options))
+    desired = kind.desired_of(options, current) if kind.desired_of else kind.desired(options)
+    after = plan.merge(owned, desired)
     body = plan.merge_patch(owned, after)
     if not body:
         return Plan("unchanged", before=current, after=current)
@@ -265,7 +269,8 @@ def _apply_one(
             if done.plan.action == "unchanged":
                 return done
             try:
-                done.current = _write(client, kind.resource, key, done.plan, settings.check)
+                write = kind.write or _writer(kind.resource)
+                done.current = write(client, key, done.plan, settings.check)
                 done.written = True
                 done.predicted = settings.check and done.plan.action == "created"
                 return done
@@ -282,15 +287,20 @@ def _apply_one(
     return done
 
 
-def _write(client: Client, resource: Resource, key: Key, todo: Plan, check: bool) -> Object | None:
-    namespace, name = key
-    if todo.action == "created":
-        return client.create(resource, todo.body, namespace, dry_run=check)
-    if todo.action == "changed":
-        return client.patch(resource, name, todo.body, namespace, dry_run=check)
-    before = todo.before or {"metadata": {}}
-    client.delete(resource, name, namespace, uid=before["metadata"].get("uid"), dry_run=check)
-    return None if check else before
+def _writer(resource: Resource) -> Callable[[Client, Key, Plan, bool], Object | None]:
+    """Carries plans out by one request each."""
+
+    def write(client: Client, key: Key, todo: Plan, check: bool) -> Object | None:
+        namespace, name = key
+        if todo.action == "created":
+            return client.create(resource, todo.body, namespace, dry_run=check)
+        if todo.action == "changed":
+            return client.patch(resource, name, todo.body, namespace, dry_run=check)
+        before = todo.before or {"metadata": {}}
+        client.delete(resource, name, namespace, uid=before["metadata"].get("uid"), dry_run=check)
+        return None if check else before
+
+    return write
 
 
 def _without(error: HaError, secrets: Sequence[str]) -> HaError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import durations, quantity
 
 Object = dict[str, Any]
 
@@ -21,6 +21,7 @@ DELETE = "$patch"
 # Fields whose values are quantities: by their own name, or by the name of the map they stand in.
 _QUANTITY_FIELDS = frozenset({"guest", "maxGuest", "capacity", "storage"})
 _QUANTITY_MAPS = frozenset({"requests", "limits"})
+_DURATION_FIELDS = frozenset({"failureDeadline", "ttlDuration"})
 # Maps that the server drops when they are empty; elsewhere an empty map such as `masquerade: {}` has a meaning.
 _MAPS = frozenset({"labels", "annotations", "nodeSelector", "matchLabels", "requests", "limits", "resources"})
 # Where of several fields just one may be set; None stands for all fields but the name.
@@ -46,12 +47,19 @@ def merge(current: Any, desired: Any, path: tuple[str, ...] = ()) -> Any:
 
 
 def same(one: Any, other: Any, path: tuple[str, ...] = ()) -> bool:
-    """Whether two scalars mean the same at this place: quantities by value, MAC addresses in any writing."""
+    """Whether two scalars mean the same at this place: quantities and durations by value, MAC addresses in any writing."""
     if one is other:
         return True
+    if path and path[-1] in _DURATION_FIELDS:
+        return one == other or durations.same(one, other)
     if path and (path[-1] in _QUANTITY_FIELDS or path[-2:-1] and path[-2] in _QUANTITY_MAPS):
         return one == other or quantity.same(one, other)
-    if path and path[-1] == "macAddress" and isinstance(one, str) and isinstance(other, str):
+    if (
+        path
+        and (path[-1] == "macAddress" or path[-2:-1] == ("newMacAddresses",))
+        and isinstance(one, str)
+        and isinstance(other, str)
+    ):
         return one.lower().replace("-", ":") == other.lower().replace("-", ":")
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
         return isinstance(one, bool) == isinstance(other, bool) and one == other

@@ -50,6 +50,12 @@ KUBEVIRT = Resource(_KUBEVIRT, "kubevirts", "KubeVirt")
 # PUT with a subresource's name: start, stop, restart, pause, ...
 VM_ACTION = Resource(_SUBRESOURCES, "virtualmachines", "VirtualMachine")
 VMI_ACTION = Resource(_SUBRESOURCES, "virtualmachineinstances", "VirtualMachineInstance")
+_SNAPSHOTS = "snapshot.kubevirt.io/v1beta1"
+VM_SNAPSHOT = Resource(_SNAPSHOTS, "virtualmachinesnapshots", "VirtualMachineSnapshot")
+VM_SNAPSHOT_CONTENT = Resource(_SNAPSHOTS, "virtualmachinesnapshotcontents", "VirtualMachineSnapshotContent")
+VM_RESTORE = Resource(_SNAPSHOTS, "virtualmachinerestores", "VirtualMachineRestore")
+VM_CLONE = Resource("clone.kubevirt.io/v1beta1", "virtualmachineclones", "VirtualMachineClone")
+VM_EXPORT = Resource("export.kubevirt.io/v1", "virtualmachineexports", "VirtualMachineExport")
 DATA_VOLUME = Resource("cdi.kubevirt.io/v1beta1", "datavolumes", "DataVolume")
 
 NAMESPACE = Resource("v1", "namespaces", "Namespace", namespaced=False)

@@ -26,6 +26,9 @@ def _arguments() -> argparse.Namespace:
     dev.add_argument(
         "--controller-manager", action="store_true", help="also kube-controller-manager, for garbage collection"
     )
+    for command in (standalone, dev):
+        text = "also snapshots of volumes and exports; their contents are simulated"
+        command.add_argument("--storage", action="store_true", help=text)
     dev.add_argument("--no-standin", action="store_true", help="the bare API server only")
     for name in ("api", "handler", "launcher", "operator"):
         commands.add_parser(name, help=f"virt-{name}")
@@ -54,12 +57,14 @@ def _coroutine(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
         from .devcluster import free_port
         from .standalone import run as run_standalone
 
-        return run_standalone(arguments.kubeconfig, arguments.port or free_port())
+        exports = free_port() if arguments.storage else None
+        return run_standalone(arguments.kubeconfig, arguments.port or free_port(), storage=exports)
     if arguments.command != "devcluster":
         return _component(arguments)
     from .devcluster import run as run_devcluster
 
-    return run_devcluster(arguments.dir, arguments.bin, arguments.controller_manager, not arguments.no_standin)
+    standin = not arguments.no_standin
+    return run_devcluster(arguments.dir, arguments.bin, arguments.controller_manager, standin, arguments.storage)
 
 
 def _component(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:

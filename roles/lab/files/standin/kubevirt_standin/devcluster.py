@@ -172,7 +172,7 @@ class DevCluster:
                 process.wait()
 
 
-async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool) -> None:
+async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool, storage: bool = False) -> None:
     """Start the cluster and the stand-in, and end both when cancelled."""
     cluster = DevCluster(folder, binaries, with_manager)
     try:
@@ -180,7 +180,8 @@ async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool) -
         (folder / "pid").write_text(str(os.getpid()))
         print(f"devcluster ready: {cluster.kubeconfig}", flush=True)
         if standin:
-            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager)
+            exports = free_port() if storage else None
+            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager, exports)
         else:
             cluster.start_manager()
             await asyncio.Event().wait()

@@ -35,6 +35,10 @@ from .operator.status import FINALIZER, OBSERVED, Seen, status_of
 from .resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, KUBEVIRT, NAMESPACE, PRIORITY_CLASS, SERVICE, Object
 from .simulated import ANNOTATION, SimulatedWorld
 from .simulated_storage import SimulatedStorage
+from .storage import snapshotter
+from .storage.crds import definitions as storage_definitions
+from .storage.export_server import ExportServer
+from .storage.snapshotter import Snapshotter
 from .webhooks import Endpoint
 from .work import WorkQueue
 
@@ -66,15 +70,21 @@ class Impersonating(Kube):
         return super().headers() | {"Impersonate-User": USER}
 
 
-async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: None) -> None:
+async def run(
+    kubeconfig: str, port: int, defined: Callable[[], None] = lambda: None, storage: int | None = None
+) -> None:
     """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works.
 
-    `defined` is called once the definitions are there: what discovers the API only now and then shall begin after that.
+    `defined` is called once the definitions are there: what discovers the API only now and then shall begin after that;
+    `storage` is the port that exports are served on, None where storage is neither snapshotted nor exported.
     """
     kube = Kube.from_kubeconfig(kubeconfig)
     own = Impersonating.from_kubeconfig(kubeconfig)
     cluster = Cluster(own)
     cluster.hotplugs = True
+    if storage is not None:
+        cluster.storage, cluster.snapshot_classes = True, snapshotter.CLASSES
+    exporter = ExportServer(cluster, storage) if storage is not None else None
 
     def poke(key: str) -> None:
         domains.poke(key)
@@ -83,18 +93,23 @@ async def run(kubeconfig: str, port: int, defined: Callable[[], None] = lambda: 
     domains = Domains(cluster, None, world.launcher_of)
     controllers = _controllers(cluster)
     phases.observe(cluster.vmis, cluster.migrations, lambda: True)
-    await install_definitions(kube)
+    await install_definitions(kube, storage_definitions() if exporter else ())
     defined()
     authority = await _serve(cluster, domains, port)
     await _register(kube, authority, port)
+    if exporter:
+        await snapshotter.install(kube)
+        await exporter.start(kube)
     try:
         async with asyncio.TaskGroup() as group:
             for informer in cluster.informers():
                 group.create_task(informer.run())
             await cluster.synced()
             await world.prepare()
-            for queue in (*controllers, domains.queue, world.queue):
+            for queue in (*controllers, domains.queue, world.queue, *((exporter.exports.queue,) if exporter else ())):
                 group.create_task(queue.run())
+            if exporter:
+                group.create_task(exporter.follow_ingresses())
             group.create_task(world.beat())
             await wait_available(kube)
             await _deployed(kube)
@@ -117,7 +132,8 @@ def _controllers(cluster: Cluster) -> list[WorkQueue]:
         Clones(cluster),
         SimulatedStorage(cluster),
     )
-    return [controller.queue for controller in found]
+    more = (Snapshotter(cluster),) if cluster.storage else ()
+    return [controller.queue for controller in (*found, *more)]
 
 
 async def _serve(cluster: Cluster, domains: Domains, port: int) -> pki.Pair:
@@ -128,7 +144,9 @@ async def _serve(cluster: Cluster, domains: Domains, port: int) -> pki.Pair:
         pair.write(certificate, key)
         context = pki.server_context(certificate, key)
     server = ApiServer(
-        Subresources(cluster.kube, LocalAgent(domains)), Admission(cluster.kube), lambda: _text(cluster, domains)
+        Subresources(cluster.kube, LocalAgent(domains)),
+        Admission(cluster.kube, exports=cluster.storage),
+        lambda: _text(cluster, domains),
     )
     await serve(server.app(), "127.0.0.1", port, context)
     return authority

@@ -23,8 +23,8 @@ OWN_USERS = "system:serviceaccount:kubevirt:"
 class Admission:
     """Answers AdmissionReviews."""
 
-    def __init__(self, kube: Kube) -> None:
-        self._kube = kube
+    def __init__(self, kube: Kube, exports: bool = False) -> None:
+        self._kube, self._exports = kube, exports
 
     def _review(self, body: Object) -> Review:
         request = body["request"]
@@ -39,6 +39,7 @@ class Admission:
             name=request.get("name", ""),
             kube=self._kube,
             own=user.startswith(OWN_USERS),
+            exports=self._exports,
         )
 
     async def mutate(self, name: str, body: Object) -> Object:

@@ -27,7 +27,7 @@ def device_causes(spec: Object, path: str) -> list[Object]:
     seen: dict[str, int] = {}
     for index, disk in enumerate(devices.get("disks") or []):
         field = f"{base}.disks[{index}]"
-        if disk["name"] not in names:
+        if disk["name"] not in names and disk.get("cdrom") is None:  # an empty drive is one that waits for a medium
             found.append(cause("Invalid", f"{field}.Name '{disk['name']}' not found.", f"{field}.name"))
         if disk["name"] in seen:
             text = f"{field} and {base}.disks[{seen[disk['name']]}] must not have the same Name."

@@ -31,6 +31,8 @@ class Review:
     name: str
     kube: Kube
     own: bool
+    # Whether exports are served.
+    exports: bool = False
     warnings: list[str] = field(default_factory=list)
 
 

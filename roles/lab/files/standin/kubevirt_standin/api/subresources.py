@@ -13,7 +13,7 @@ from ..controllers.instancetype import InstancetypeError, expand
 from ..controllers.launcher_pod import grace_period
 from ..controllers.vm import run_strategy
 from ..kube import JSON_PATCH, ApiError, Kube
-from ..resources import MIGRATION, POD, PVC, VM, VMI, Object, controller_of
+from ..resources import KUBEVIRT, MIGRATION, POD, PVC, VM, VMI, Object, controller_of
 from .errors import Refusal, bad_request, conflict, internal, not_found, not_served
 from .options import decode, dry_run_params, is_dry_run
 
@@ -248,6 +248,7 @@ class Subresources:
         return Answer(200)
 
     async def vm_addvolume(self, call: Call) -> Answer:
+        how = await self._hotplug_mode()
         options = decode(call.body, "AddVolumeOptions", ("name", "dryRun"))
         if not options.get("name"):
             raise bad_request("AddVolumeOptions requires name to be set")
@@ -256,14 +257,32 @@ class Subresources:
         if not options.get("volumeSource"):
             raise bad_request("AddVolumeOptions requires VolumeSource to not be nil")
         vm = await self._vm(call)
+        source = options["volumeSource"]
+        raise_if_known(call, vm, options["name"], hotplug.claim_of(source))
         if is_dry_run(options):
             return Answer(202)
-        raise_if_known(call, vm, options["name"])
-        source = options["volumeSource"]
         if not self._agent.hotplugs or not any(source.get(kind) for kind in hotplug.SOURCES):
             raise not_served("hot-plugged volumes")
+        if how == hotplug.IMPERATIVE:
+            return await self._request_volume(call, vm, {"addVolumeOptions": options})
         spec = vm["spec"]["template"]["spec"]
         return await self._plug(call, spec, hotplug.added(spec, options["name"], options["disk"], source), options)
+
+    async def _hotplug_mode(self) -> str:
+        """How volumes are hot-plugged here; refuses where they are not."""
+        found = await self._kube.list(KUBEVIRT)
+        how = hotplug.mode(found[0] if found else {})
+        if how == hotplug.OFF:
+            raise bad_request("Enable DeclarativeHotplugVolumes or HotplugVolumes feature gate to use this API.")
+        return how
+
+    async def _request_volume(self, call: Call, vm: Object, request: Object) -> Answer:
+        """Leave a request in the VM's status; the VM's controller carries it out."""
+        pending = (vm.get("status") or {}).get("volumeRequests") or []
+        patch: list[Object] = [] if "status" in vm else [{"op": "add", "path": "/status", "value": {}}]
+        patch.append({"op": "add", "path": "/status/volumeRequests", "value": [*pending, request]})
+        await self._patch(VM, call, patch, {}, "status")
+        return Answer(202)
 
     async def _plug(self, call: Call, spec: Object, wanted: Object, options: Object) -> Answer:
         """Change the template; the VM's controller takes it over into the VMI."""
@@ -273,17 +292,22 @@ class Subresources:
         return Answer(202)
 
     async def vm_removevolume(self, call: Call) -> Answer:
+        how = await self._hotplug_mode()
         options = decode(call.body, "RemoveVolumeOptions", ("name", "dryRun"))
         if not options.get("name"):
             raise bad_request("RemoveVolumeOptions requires name to be set")
         vm = await self._vm(call)
-        names = {item["name"] for item in vm["spec"]["template"]["spec"].get("volumes") or []}
-        if options["name"] not in names:
+        spec = vm["spec"]["template"]["spec"]
+        if options["name"] not in {item["name"] for item in spec.get("volumes") or []}:
             text = f"Unable to remove volume [{options['name']}] because it does not exist"
             raise conflict(VM_KIND, call.name, text)
-        spec = vm["spec"]["template"]["spec"]
-        if not self._agent.hotplugs or options["name"] not in hotplug.hotplugged(spec):
-            raise not_served("the removal of volumes that were not hot-plugged")
+        if options["name"] not in hotplug.hotplugged(spec):
+            text = f"Unable to remove volume [{options['name']}] because it is not hotpluggable"
+            raise conflict(VM_KIND, call.name, text)
+        if not self._agent.hotplugs:
+            raise not_served("hot-plugged volumes")
+        if how == hotplug.IMPERATIVE and not is_dry_run(options):
+            return await self._request_volume(call, vm, {"removeVolumeOptions": options})
         return await self._plug(call, spec, hotplug.without(spec, {options["name"]}), options)
 
     async def vmi_addvolume(self, call: Call) -> Answer:
@@ -449,12 +473,14 @@ def _as_text(refusal: Refusal) -> Refusal:
     return Refusal(500, str(body["message"]) if isinstance(body, dict) else body)
 
 
-def raise_if_known(call: Call, vm: Object, volume: str) -> None:
-    """A volume name can be used once."""
-    names = {item["name"] for item in vm["spec"]["template"]["spec"].get("volumes") or []}
-    if volume in names:
-        text = f"Unable to add volume [{volume}] because volume with that name already exists"
-        raise conflict(VM_KIND, call.name, text)
+def raise_if_known(call: Call, vm: Object, name: str, claim: str) -> None:
+    """The name of a volume and its claim can be used once."""
+    for volume in vm["spec"]["template"]["spec"].get("volumes") or []:
+        if volume["name"] == name:
+            text = f"Unable to add volume [{name}] because volume with that name already exists"
+            raise conflict(VM_KIND, call.name, text)
+        if claim and hotplug.claim_of(volume) == claim:
+            raise conflict(VM_KIND, call.name, f"Unable to add volume source [{claim}] because it already exists")
 
 
 VM_PUTS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..resources import KUBEVIRT, Object
 from .causes import cause
 from .review import Denied, Review, deny
+from .validate_storage import review_storage
 
 WITHOUT_CONTROLLER = (
     "MigrationPolicy",
@@ -15,6 +16,7 @@ WITHOUT_CONTROLLER = (
     "VirtualMachineInstanceReplicaSet",
     "VirtualMachinePool",
 )
+STORAGE = ("VirtualMachineSnapshot", "VirtualMachineRestore", "VirtualMachineClone", "VirtualMachineExport")
 
 
 def _not_served(what: str) -> Denied:
@@ -23,16 +25,17 @@ def _not_served(what: str) -> Denied:
 
 
 async def review_other(review: Review) -> Denied | None:
-    """The rules of replica sets, pools, snapshots, backups and of the KubeVirt CR."""
+    """The rules of replica sets, pools, what KubeVirt does with storage, and backups."""
     kind = review.obj.get("kind", "")
-    if review.operation == "CREATE" and not review.dry_run and kind in WITHOUT_CONTROLLER:
+    served = review.exports and kind == "VirtualMachineExport"
+    if review.operation == "CREATE" and not review.dry_run and kind in WITHOUT_CONTROLLER and not served:
         return _not_served(f"{kind} objects")
+    if kind in STORAGE:
+        return await review_storage(review)
     rule = {
         "VirtualMachineInstanceReplicaSet": _replica_set,
         "VirtualMachinePool": _pool,
-        "VirtualMachineSnapshot": _snapshot,
         "VirtualMachineBackup": _backup,
-        "VirtualMachineClone": _clone,
     }.get(kind)
     return rule(review.obj) if rule is not None else None
 
@@ -54,21 +57,6 @@ def _pool(obj: Object) -> Denied | None:
     spec = obj["spec"]
     template = spec.get("virtualMachineTemplate") or {}
     return _selector(spec.get("selector") or {}, (template.get("metadata") or {}).get("labels") or {})
-
-
-def _snapshot(obj: Object) -> Denied | None:
-    if not (obj["spec"].get("source") or {}).get("apiGroup"):
-        return deny([cause("NotFound", "missing apiGroup", "spec.source.apiGroup")])
-    return None
-
-
-def _clone(obj: Object) -> Denied | None:
-    spec = obj["spec"]
-    if (spec.get("source") or {}).get("kind") != "VirtualMachine":
-        return _not_served("clones of anything but a VirtualMachine")
-    if any(spec.get(name) for name in ("labelFilters", "annotationFilters", "template")):
-        return _not_served("clones with filters")
-    return None
 
 
 def _backup(obj: Object) -> Denied | None:

@@ -9,7 +9,22 @@ from ..informer import Informer
 from ..kube import Kube
 from ..quantity import to_bytes
 from ..recorder import Recorder
-from ..resources import CLONE, MIGRATION, NODE, POD, PVC, RESTORE, SNAPSHOT, VM, VMI, Object, Resource
+from ..resources import (
+    CLONE,
+    EXPORT,
+    KUBEVIRT,
+    MIGRATION,
+    NODE,
+    POD,
+    PVC,
+    RESTORE,
+    SNAPSHOT,
+    VM,
+    VMI,
+    VOLUME_SNAPSHOT,
+    Object,
+    Resource,
+)
 from .claims import claims_of
 
 WITHOUT_STATUS_RESOURCE = (VMI,)
@@ -29,13 +44,30 @@ class Cluster:
         self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher", fields=pod_fields)
         self.nodes = Informer(kube, NODE)
         self.pvcs = Informer(kube, PVC)
+        self.kubevirts = Informer(kube, KUBEVIRT)
         self.snapshots = Informer(kube, SNAPSHOT)
         self.restores = Informer(kube, RESTORE)
         self.clones = Informer(kube, CLONE)
+        # Only where the storage can be snapshotted and exported; `snapshot_classes` by StorageClass then.
+        self.storage = False
+        self.snapshot_classes: dict[str, str] = {}
+        self.volume_snapshots = Informer(kube, VOLUME_SNAPSHOT)
+        self.exports = Informer(kube, EXPORT)
 
     def informers(self) -> Iterable[Informer]:
         machines = (self.vms, self.vmis, self.migrations)
-        return (*machines, self.pods, self.nodes, self.pvcs, self.snapshots, self.restores, self.clones)
+        storage = (self.volume_snapshots, self.exports) if self.storage else ()
+        return (
+            *machines,
+            self.pods,
+            self.nodes,
+            self.pvcs,
+            self.kubevirts,
+            self.snapshots,
+            self.restores,
+            self.clones,
+            *storage,
+        )
 
     async def synced(self) -> None:
         """Return once every store is filled."""
@@ -91,6 +123,15 @@ class Cluster:
             asked = ((pvc["spec"].get("resources") or {}).get("requests") or {}).get("storage")
             found[volume] = to_bytes(asked or stated or 0)
         return found
+
+    def kubevirt(self) -> Object:
+        """The KubeVirt object, empty before there is one."""
+        return next(iter(self.kubevirts.all()), {})
+
+    def snapshot_class(self, namespace: str, claim: str) -> str:
+        """The VolumeSnapshotClass for a claim, empty where there is none."""
+        pvc = self.pvcs.get(f"{namespace}/{claim}") or {"spec": {}}
+        return self.snapshot_classes.get(pvc["spec"].get("storageClassName") or "", "")
 
     def migration_of(self, vmi: Object) -> Object | None:
         """The migration of the VMI that is not over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import uuid
 
-from ..conditions import final
+from ..conditions import final, running
 from ..kube import ApiError
 from ..resources import VM, VMI, Object, controller_of, deleting, key_of, owner_reference
 from ..work import WorkQueue
@@ -86,6 +86,7 @@ class VirtualMachines:
         delay: float | None = None
         before = vm
         try:
+            vm = await self._plug_requested(vm, vmi)
             await self._volumes.ensure(vm)
             vm, delay = await self._sync(vm, vmi)
         except SpecFailure as error:
@@ -97,6 +98,17 @@ class VirtualMachines:
             return 0.0 if failure is None else delay
         await self._write_status(vm, self._vmi_of(vm, key), failure)
         return delay if failure is None else 5.0
+
+    async def _plug_requested(self, vm: Object, vmi: Object | None) -> Object:
+        """Take the volumes that were asked for over into the template and the VMI."""
+        wanted, spec = copy.deepcopy(vm), copy.deepcopy((vmi or {}).get("spec") or {})
+        for request in (vm.get("status") or {}).get("volumeRequests") or []:
+            template = wanted["spec"]["template"]
+            template["spec"] = hotplug.requested(template["spec"], request)
+            spec = hotplug.requested(spec, request) if vmi is not None else spec
+        if vmi is not None and spec != vmi["spec"] and not deleting(vmi):
+            await self.cluster.write(VMI, vmi | {"spec": spec})
+        return await self.cluster.write(VM, wanted) if wanted != vm else vm
 
     def _vmi_of(self, vm: Object, key: str) -> Object | None:
         vmi = self.cluster.vmis.get(key)
@@ -211,8 +223,15 @@ class VirtualMachines:
                 item.pop("state", None)
             else:
                 item["state"] = states[item["name"]]
-        if self.cluster.hotplugs:
-            fresh["spec"] = hotplug.follow(template, spec)
+        if self.cluster.hotplugs and hotplug.mode(self.cluster.kubevirt()) == hotplug.DECLARATIVE and running(vmi):
+            wrong = hotplug.wrong_bus(template, spec)
+            if wrong:
+                text = (
+                    f"Error encountered while handling declarative hotplug volumes: admission webhook denied: {wrong}"
+                )
+                raise SpecFailure("HotPlugVolumeError", text)
+            plugged = {item["name"] for item in (vmi.get("status") or {}).get("volumeStatus") or []}
+            fresh["spec"] = hotplug.follow(template, spec, plugged)
         if fresh != vmi:
             await self.cluster.write(VMI, fresh)
 
@@ -281,6 +300,7 @@ class VirtualMachines:
             failure=(failure.reason, str(failure)) if failure else None,
             restart_required=changed,
             missing_pvc=vm_volumes.missing_claim(self.cluster, vm, vmi),
+            snapshottable=vm_volumes.snapshottable(self.cluster, vm),
         )
         await self.cluster.write_status(VM, vm, vm_status.render(facts))
         await self._release(vmi)

@@ -23,6 +23,8 @@ class Facts:
     failure: tuple[str, str] | None
     restart_required: str
     missing_pvc: str | None
+    # The volumes whose storage can snapshot them.
+    snapshottable: frozenset[str] = frozenset()
 
 
 def seconds_until(stamp: str) -> float:
@@ -36,6 +38,7 @@ def render(facts: Facts) -> Object:
     status: Object = copy.deepcopy(facts.vm.get("status") or {})
     _flags(status, facts)
     _trim_requests(status, facts)
+    _trim_volume_requests(status, facts)
     _start_failure(status, facts)
     _conditions(status, facts)
     _snapshots(status, facts)
@@ -82,6 +85,19 @@ def _trim_requests(status: Object, facts: Facts) -> None:
         status["stateChangeRequests"] = pending
     else:
         status.pop("stateChangeRequests", None)
+
+
+def _trim_volume_requests(status: Object, facts: Facts) -> None:
+    """Drop the requests that the template meets."""
+    names = {volume["name"] for volume in facts.vm["spec"]["template"]["spec"].get("volumes") or []}
+    left = [
+        request
+        for request in status.pop("volumeRequests", None) or []
+        if ((request.get("addVolumeOptions") or request.get("removeVolumeOptions"))["name"] in names)
+        != ("addVolumeOptions" in request)
+    ]
+    if left:
+        status["volumeRequests"] = left
 
 
 def _start_failure(status: Object, facts: Facts) -> None:
@@ -139,9 +155,12 @@ def _copy_conditions(status: Object, vmi: Object) -> None:
 
 
 def _snapshots(status: Object, facts: Facts) -> None:
-    """No volume here can be snapshotted by a CSI driver."""
+    """Which volumes can be snapshotted, and why the others cannot."""
     volumes = facts.vm["spec"]["template"]["spec"].get("volumes") or []
-    status["volumeSnapshotStatuses"] = [_snapshot_status(volume) for volume in volumes]
+    status["volumeSnapshotStatuses"] = [
+        {"name": volume["name"], "enabled": True} if volume["name"] in facts.snapshottable else _snapshot_status(volume)
+        for volume in volumes
+    ]
     if not volumes:
         del status["volumeSnapshotStatuses"]
 

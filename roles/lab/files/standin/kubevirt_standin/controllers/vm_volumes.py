@@ -56,3 +56,10 @@ def missing_claim(cluster: Cluster, vm: Object, vmi: Object | None) -> str | Non
         if cluster.pvcs.get(f"{vm['metadata']['namespace']}/{claim}") is None:
             return claim
     return None
+
+
+def snapshottable(cluster: Cluster, vm: Object) -> frozenset[str]:
+    """The volumes whose storage can snapshot them."""
+    namespace = vm["metadata"]["namespace"]
+    found = claims_of(vm["spec"]["template"]["spec"])
+    return frozenset(volume for volume, claim in found if cluster.snapshot_class(namespace, claim))

@@ -156,7 +156,13 @@ class Domains:
             vmi = await self.cluster.write(VMI, wanted)
             self._tell(vmi, wanted, guest)
         await self._source(vmi, launcher, guest)
-        return delay
+        return delay if delay is not None else self._look_again(vmi)
+
+    @staticmethod
+    def _look_again(vmi: Object) -> float | None:
+        """Volumes that are on their way."""
+        phases = [item.get("phase") for item in (vmi.get("status") or {}).get("volumeStatus") or []]
+        return 0.5 if any(one != "Ready" for one in phases) else None
 
     async def _end(self, vmi: Object, launcher: Launcher, guest: Guest) -> float | None:
         """Ask the guest of a VMI or pod that is to go to shut down; kill it when its time is over."""
@@ -208,8 +214,7 @@ class Domains:
             self._running(wanted, guest)
         return wanted
 
-    @staticmethod
-    def _running(vmi: Object, guest: Guest) -> None:
+    def _running(self, vmi: Object, guest: Guest) -> None:
         status = vmi["status"]
         moving = (status.get("migrationState") or {}).get("startTimestamp") and not status["migrationState"].get(
             "completed"
@@ -219,7 +224,7 @@ class Domains:
         elif guest.state == "running":
             drop(status, "Paused")
         status.setdefault("guestOSInfo", {})
-        plugged = hotplug.statuses(vmi["spec"])
+        plugged = hotplug.statuses(vmi["spec"], status.get("volumeStatus") or [], self._hindrance(vmi))
         if plugged:
             status["volumeStatus"] = plugged
         else:
@@ -239,6 +244,48 @@ class Domains:
                 }
                 for item in (domain.get("devices") or {}).get("interfaces") or []
             ]
+
+    def _hindrance(self, vmi: Object) -> Callable[[str, str], Object | None]:
+        """What keeps a volume from being plugged: its claim is missing or not bound, or is in use on another node."""
+        namespace, node = vmi["metadata"]["namespace"], vmi["status"].get("nodeName")
+
+        def look(name: str, claim: str) -> Object | None:
+            pvc = self.cluster.pvcs.get(f"{namespace}/{claim}")
+            if pvc is None:
+                return {"phase": "Pending", "reason": "FailedPvcNotFound", "message": f"PVC {claim} not found"}
+            if (pvc.get("status") or {}).get("phase") != "Bound":
+                return {"phase": "Pending", "reason": "PVCNotReady", "message": "PVC is in phase ClaimPending"}
+            if "ReadWriteMany" in pvc["spec"]["accessModes"] or not self._used_elsewhere(vmi, node, claim):
+                return None
+            pod = f"hp-volume-{name}"
+            self._multi_attach(namespace, pod, claim)
+            return {
+                "phase": "AttachedToNode",
+                "reason": "SuccessfulCreate",
+                "message": f"Created hotplug attachment pod {pod}, for volume {name}",
+                "hotplugVolume": {"attachPodName": pod},
+            }
+
+        return look
+
+    def _used_elsewhere(self, vmi: Object, node: str, claim: str) -> bool:
+        return any(
+            other["metadata"]["namespace"] == vmi["metadata"]["namespace"]
+            and running(other)
+            and (other.get("status") or {}).get("nodeName") != node
+            and claim in [hotplug.claim_of(volume) for volume in other["spec"].get("volumes") or []]
+            for other in self.cluster.vmis.all()
+        )
+
+    def _multi_attach(self, namespace: str, pod: str, claim: str) -> None:
+        """What Kubernetes' attacher says of a pod that waits for a volume of another node."""
+        obj = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": pod, "namespace": namespace, "uid": f"simulated-{pod}", "resourceVersion": "0"},
+        }
+        text = f'Multi-Attach error for volume "{claim}" Volume is already used by pod(s) on another node'
+        self.cluster.recorder.event(obj, "Warning", "FailedAttachVolume", text)
 
     def _migratable(self, vmi: Object) -> None:
         status = vmi["status"]

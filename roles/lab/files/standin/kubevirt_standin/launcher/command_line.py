@@ -93,8 +93,7 @@ def _disks(spec: Object, machine: Machine) -> list[str]:
     if any(_bus(disk) == "scsi" for disk in devices):
         command += ["-device", "virtio-scsi-pci,id=scsi"]
     for index, disk in enumerate(devices):
-        file = machine.disks[disk["name"]]
-        command += _disk(index, disk, file)
+        command += _disk(index, disk, machine.disks.get(disk["name"]))
     return command
 
 
@@ -103,21 +102,10 @@ def _bus(disk: Object) -> str:
     return str(target.get("bus") or ("sata" if "cdrom" in disk else "virtio"))
 
 
-def _disk(index: int, disk: Object, file: DiskFile) -> list[str]:
-    """One drive without the host's cache and with QEMU's image lock, and its device."""
-    name, read_only = f"d{index}", file.read_only or "cdrom" in disk
-    target = disk.get("disk") or disk.get("cdrom") or {}
-    drive = [
-        f"file={file.path}",
-        f"format={file.image_format}",
-        "if=none",
-        f"id={name}",
-        "cache=none" if file.claim else "cache=writeback",
-        "file.locking=on",
-        "discard=unmap",
-    ]
-    if read_only or target.get("readonly"):
-        drive.append("readonly=on")
+def _disk(index: int, disk: Object, file: DiskFile | None) -> list[str]:
+    """One drive without the host's cache and with QEMU's image lock, and its device; a CD-ROM drive may be empty."""
+    name = f"d{index}"
+    drive = _file(disk, file, name) if file is not None else ["if=none", f"id={name}", "media=cdrom"]
     device = {
         "virtio": f"virtio-blk-pci,drive={name}",
         "scsi": f"scsi-{'cd' if 'cdrom' in disk else 'hd'},drive={name},bus=scsi.0",
@@ -129,6 +117,22 @@ def _disk(index: int, disk: Object, file: DiskFile) -> list[str]:
     if disk.get("bootOrder"):
         device += f",bootindex={disk['bootOrder']}"
     return ["-drive", ",".join(drive), "-device", device]
+
+
+def _file(disk: Object, file: DiskFile, name: str) -> list[str]:
+    target = disk.get("disk") or disk.get("cdrom") or {}
+    drive = [
+        f"file={file.path}",
+        f"format={file.image_format}",
+        "if=none",
+        f"id={name}",
+        "cache=none" if file.claim else "cache=writeback",
+        "file.locking=on",
+        "discard=unmap",
+    ]
+    if file.read_only or "cdrom" in disk or target.get("readonly"):
+        drive.append("readonly=on")
+    return drive
 
 
 def _networks(spec: Object, meta: Object) -> list[str]:

@@ -1,0 +1,1 @@
+"""Storage that is simulated: snapshots of volumes, and exports."""
