@@ -8,6 +8,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def _arguments() -> argparse.Namespace:
     standalone = commands.add_parser("standalone", help="everything in one process, guests simulated")
     standalone.add_argument("--kubeconfig", required=True)
     standalone.add_argument("--port", type=int, default=0, help="of the API on 127.0.0.1; 0 takes a free one")
+    standalone.add_argument("--cdi", action="store_true", help="also CDI: DataVolumes and the upload proxy")
     dev = commands.add_parser("devcluster", help="etcd, kube-apiserver and the stand-in on 127.0.0.1")
     dev.add_argument("--dir", type=Path, required=True, help="data, logs and kubeconfig")
     dev.add_argument("--bin", type=Path, required=True, help="folder of etcd and kube-apiserver")
@@ -27,6 +29,7 @@ def _arguments() -> argparse.Namespace:
         "--controller-manager", action="store_true", help="also kube-controller-manager, for garbage collection"
     )
     dev.add_argument("--no-standin", action="store_true", help="the bare API server only")
+    dev.add_argument("--cdi", action="store_true", help="also CDI: DataVolumes and the upload proxy")
     for name in ("api", "handler", "launcher", "operator"):
         commands.add_parser(name, help=f"virt-{name}")
     controller = commands.add_parser("controller", help="virt-controller")
@@ -51,15 +54,17 @@ def _seconds(text: str) -> float:
 
 def _coroutine(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
     if arguments.command == "standalone":
-        from .devcluster import free_port
+        from .devcluster import free_ports
         from .standalone import run as run_standalone
 
-        return run_standalone(arguments.kubeconfig, arguments.port or free_port())
+        ports = free_ports(arguments.cdi)
+        return run_standalone(arguments.kubeconfig, replace(ports, api=arguments.port or ports.api))
     if arguments.command != "devcluster":
         return _component(arguments)
     from .devcluster import run as run_devcluster
 
-    return run_devcluster(arguments.dir, arguments.bin, arguments.controller_manager, not arguments.no_standin)
+    standin = not arguments.no_standin
+    return run_devcluster(arguments.dir, arguments.bin, arguments.controller_manager, standin, arguments.cdi)
 
 
 def _component(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:

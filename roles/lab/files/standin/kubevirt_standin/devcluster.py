@@ -13,6 +13,7 @@ import yaml
 
 from . import pki
 from .kube import ApiError, Kube
+from .standalone import Ports
 from .standalone import run as run_standalone
 
 BINARIES = ("etcd", "kube-apiserver")
@@ -23,6 +24,11 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+def free_ports(cdi: bool) -> Ports:
+    """Ports for the stand-in, with or without CDI."""
+    return Ports(free_port(), (free_port(), free_port()) if cdi else None)
 
 
 class DevCluster:
@@ -172,7 +178,7 @@ class DevCluster:
                 process.wait()
 
 
-async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool) -> None:
+async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool, cdi: bool) -> None:
     """Start the cluster and the stand-in, and end both when cancelled."""
     cluster = DevCluster(folder, binaries, with_manager)
     try:
@@ -180,7 +186,7 @@ async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool) -
         (folder / "pid").write_text(str(os.getpid()))
         print(f"devcluster ready: {cluster.kubeconfig}", flush=True)
         if standin:
-            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager)
+            await run_standalone(str(cluster.kubeconfig), free_ports(cdi), cluster.start_manager)
         else:
             cluster.start_manager()
             await asyncio.Event().wait()

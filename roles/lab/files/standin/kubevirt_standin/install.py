@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from .crds import definitions
 from .kube import ApiError, Kube
@@ -10,9 +11,9 @@ from .resources import API_SERVICE, CRD, MUTATING, VALIDATING, Object
 from .webhooks import Endpoint, api_services, mutating, operator_validating, validating
 
 
-async def install_definitions(kube: Kube) -> None:
+async def install_definitions(kube: Kube, more: Sequence[Object] = ()) -> None:
     """Apply every CRD and wait until the API server serves them."""
-    found = definitions()
+    found = [*definitions(), *more]
     await asyncio.gather(*(kube.apply(CRD, item) for item in found))
     await asyncio.gather(*(_established(kube, item["metadata"]["name"]) for item in found))
 

@@ -9,7 +9,7 @@ from ..informer import Informer
 from ..kube import Kube
 from ..quantity import to_bytes
 from ..recorder import Recorder
-from ..resources import CLONE, MIGRATION, NODE, POD, PVC, RESTORE, SNAPSHOT, VM, VMI, Object, Resource
+from ..resources import CLONE, DATA_VOLUME, MIGRATION, NODE, POD, PVC, RESTORE, SNAPSHOT, VM, VMI, Object, Resource
 from .claims import claims_of
 
 WITHOUT_STATUS_RESOURCE = (VMI,)
@@ -18,8 +18,12 @@ WITHOUT_STATUS_RESOURCE = (VMI,)
 class Cluster:
     """The watched objects and the way to write them."""
 
-    def __init__(self, kube: Kube, component: str = "virtualmachine-controller", pod_fields: str = "") -> None:
+    def __init__(
+        self, kube: Kube, component: str = "virtualmachine-controller", pod_fields: str = "", cdi: bool = False
+    ) -> None:
         self.kube = kube
+        # Without CDI there are no DataVolumes to watch, and what asks for them fails.
+        self.cdi = cdi
         self.recorder = Recorder(kube, component)
         # Whether a guest that runs can get volumes: QEMU's part of it is not written.
         self.hotplugs = False
@@ -29,13 +33,15 @@ class Cluster:
         self.pods = Informer(kube, POD, selector="kubevirt.io=virt-launcher", fields=pod_fields)
         self.nodes = Informer(kube, NODE)
         self.pvcs = Informer(kube, PVC)
+        self.data_volumes = Informer(kube, DATA_VOLUME)
         self.snapshots = Informer(kube, SNAPSHOT)
         self.restores = Informer(kube, RESTORE)
         self.clones = Informer(kube, CLONE)
 
     def informers(self) -> Iterable[Informer]:
         machines = (self.vms, self.vmis, self.migrations)
-        return (*machines, self.pods, self.nodes, self.pvcs, self.snapshots, self.restores, self.clones)
+        volumes = (self.pvcs, *((self.data_volumes,) if self.cdi else ()))
+        return (*machines, self.pods, self.nodes, *volumes, self.snapshots, self.restores, self.clones)
 
     async def synced(self) -> None:
         """Return once every store is filled."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..conditions import drop, enter_phase, final, has, phase, put, running
+from ..conditions import condition, drop, enter_phase, final, has, phase, put, running
 from ..controllers import hotplug
 from ..controllers.cluster import Cluster
 from ..controllers.launcher_pod import grace_period, mac_address
@@ -193,7 +193,7 @@ class Domains:
             put(status, "Synchronized", "False", "Synchronizing with the Domain failed.", guest.error, probed=True)
             return wanted
         if guest.state in ("running", "paused") and phase(vmi) == "Scheduled":
-            if not has(vmi, "LiveMigratable"):
+            if condition(vmi, "LiveMigratable") is None:
                 self._migratable(wanted)
                 return wanted
             enter_phase(status, "Running")
