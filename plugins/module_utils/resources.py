@@ -51,6 +51,9 @@ KUBEVIRT = Resource(_KUBEVIRT, "kubevirts", "KubeVirt")
 VM_ACTION = Resource(_SUBRESOURCES, "virtualmachines", "VirtualMachine")
 VMI_ACTION = Resource(_SUBRESOURCES, "virtualmachineinstances", "VirtualMachineInstance")
 DATA_VOLUME = Resource("cdi.kubevirt.io/v1beta1", "datavolumes", "DataVolume")
+CDI_CONFIG = Resource("cdi.kubevirt.io/v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
+# Created only, and kept by nobody: the answer holds a token.
+UPLOAD_TOKEN = Resource("upload.cdi.kubevirt.io/v1beta1", "uploadtokenrequests", "UploadTokenRequest")
 
 NAMESPACE = Resource("v1", "namespaces", "Namespace", namespaced=False)
 NODE = Resource("v1", "nodes", "Node", namespaced=False)

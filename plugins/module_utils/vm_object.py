@@ -39,7 +39,7 @@ def desired(options: Options) -> Object:
     # One of two exclusive fields, and the older one may stand in an object made by hand.
     if spec.get("runStrategy"):
         spec["running"] = None
-    metadata = _given(labels=_strings(options.get("labels")), annotations=_strings(options.get("annotations")))
+    metadata = _given(labels=strings(options.get("labels")), annotations=strings(options.get("annotations")))
     return _given(metadata=metadata, spec=spec)
 
 
@@ -69,11 +69,11 @@ def add_pod_network(spec: Object) -> None:
 
 def template_of(options: Options) -> Object:
     """The owned metadata and spec of the machine's instance."""
-    labels = _strings(options.get("template_labels")) or {}
+    labels = strings(options.get("template_labels")) or {}
     for key, label in (("one_per_node", ONE_PER_NODE), ("keep_together", KEEP_TOGETHER)):
         if options.get(key):
             labels[label] = options[key]["group"]
-    metadata = _given(labels=labels, annotations=_strings(options.get("template_annotations")))
+    metadata = _given(labels=labels, annotations=strings(options.get("template_annotations")))
     spec = _given(
         domain=_domain(options),
         networks=_each(options, "networks", _network),
@@ -82,7 +82,7 @@ def template_of(options: Options) -> Object:
         evictionStrategy=options.get("eviction_strategy"),
         priorityClassName=options.get("priority_class"),
         terminationGracePeriodSeconds=options.get("termination_grace_period"),
-        nodeSelector=_strings(options.get("node_selector")),
+        nodeSelector=strings(options.get("node_selector")),
         affinity=_affinity(options),
         tolerations=options.get("tolerations"),
         readinessProbe=options.get("readiness_probe"),
@@ -281,7 +281,7 @@ def _each(options: Options, key: str, make: Any) -> list[Object] | None:
     return [make(entry) for entry in options.get(key) or []] or None
 
 
-def _strings(values: Mapping[str, Any] | None) -> Object | None:
+def strings(values: Mapping[str, Any] | None) -> Object | None:
     """Labels and the like: numbers and booleans of a playbook as the strings that Kubernetes wants."""
     if values is None:
         return None
