@@ -173,9 +173,12 @@ class _Work:
             volume.claim = self.claims.get(one.key)
         elif volume.absent and one.error is None and one.plan.before is None:
             claim = self.claims.get(one.key)
-            if data_volume_state.outlived(claim):
+            if claim is not None and data_volume_state.outlived(claim):
                 volume.claim, volume.outlived = claim, True
-                self._delete_claim(volume, claim or {})
+                self._delete_claim(volume, claim)
+            elif claim is not None and data_volume_state.owner(claim, DATA_VOLUME.kind):
+                # An earlier deletion is still under way.
+                volume.claim = claim
         elif volume.absent and one.error is None and one.plan.action == "deleted":
             volume.claim = self.claims.get(one.key)
 

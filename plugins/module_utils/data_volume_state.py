@@ -152,8 +152,7 @@ def _problem(dv: Object, claim: Object | None, patience: Patience) -> Verdict | 
             return Verdict(failed=True, why=describe(dv), fix=_RUNNING_REASONS[reason])
     reason = str(bound.get("reason") or "")
     if bound.get("status") == "False" and reason in _BOUND_REASONS:
-        grace = 0.0 if reason == "ClaimLost" else patience.grace
-        return Verdict(failed=True, why=describe(dv), fix=_BOUND_REASONS[reason], grace=grace)
+        return Verdict(failed=True, why=describe(dv), fix=_BOUND_REASONS[reason], grace=patience.grace)
     return _no_class(dv, claim, patience)
 
 

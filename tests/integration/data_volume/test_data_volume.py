@@ -20,7 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DATA_VOLUME, PVC, Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    CDI_CONFIG,
+    DATA_VOLUME,
+    PVC,
+    Resource,
+)
 
 Run = Callable[..., dict[str, Any]]
 DATA_SOURCE = Resource("cdi.kubevirt.io/v1beta1", "datasources", "DataSource")
@@ -312,6 +317,15 @@ def test_a_file_larger_than_the_volume_is_refused_before_anything_is_written(vol
     assert sent["requests"]["writes"] == 0
 
 
+def test_a_proxy_of_ones_own_address_and_authority(volume: Run, client: Any, image: Path, tmp_path: Path) -> None:
+    published = client.get(CDI_CONFIG, "config")["status"]
+    authority = tmp_path / "proxy.crt"
+    authority.write_text(published["uploadProxyCA"])
+    url = f"https://{published['uploadProxyURL'].replace('127.0.0.1', 'localhost')}/"
+    options = {"source": {"upload": {"path": str(image)}}, "size": "64Mi"}
+    assert only(volume(**options, upload_proxy_url=url, upload_proxy_ca=str(authority)))["phase"] == "Succeeded"
+
+
 def test_a_proxy_that_cannot_be_reached_or_trusted(volume: Run, image: Path, tmp_path: Path, cluster: Path) -> None:
     options = {"source": {"upload": {"path": str(image)}}, "size": "64Mi", "upload_retries": 0}
     lost = volume(**options, upload_proxy_url="https://127.0.0.1:9")
@@ -348,6 +362,18 @@ def test_absent_takes_the_claim_along_and_again(volume: Run, client: Any, namesp
     assert client.find(DATA_VOLUME, "d", namespace) is None and client.find(PVC, "d", namespace) is None
     again = volume(state="absent")
     assert not again["changed"] and again["requests"] == {"reads": 2, "writes": 0, "watches": 0}, again
+
+
+def test_absent_waits_for_a_claim_that_is_held(volume: Run, client: Any, namespace: str) -> None:
+    volume(source=IMAGE, size="1Gi")
+    client.patch(PVC, "d", {"metadata": {"finalizers": ["example.com/hold"]}}, namespace)
+    for writes in (1, 0):
+        held = volume(state="absent", wait_timeout=3)
+        assert held["failed"] and "its claim waits for example.com/hold" in held["msg"], held
+        assert held["requests"]["writes"] == writes
+    client.patch(PVC, "d", {"metadata": {"finalizers": None}}, namespace)
+    assert not volume(state="absent").get("failed")
+    assert client.find(PVC, "d", namespace) is None
 
 
 def test_a_claim_that_is_in_the_way(volume: Run, client: Any, namespace: str) -> None:
