@@ -12,21 +12,23 @@ version_added: 0.2.0
 author:
   - The virtops.kubevirt_ha contributors (@virtops)
 description:
-  - Creates CDI's C(DataVolume) objects from every source that CDI knows, and waits until they are filled. Files are uploaded
-    through CDI's upload proxy.
-  - A volume that is bound with its first consumer (C(WaitForFirstConsumer), C(PendingPopulation)) counts as reached, as it is
-    filled once a machine wants it. An import in stages counts as reached at each stage (C(Paused)).
-  - What can never succeed fails at once with its reason, such as the phase C(Failed) and a lost claim; what CDI tries for ever
-    fails after O(max_restarts) or O(failure_grace).
-  - Only what is given is compared. CDI lets nobody change a volume once it is made, so another source, class, or mode is refused by
-    name. A larger O(size) makes the claim grow where its StorageClass lets it; a smaller one is refused.
-  - One volume costs one read, many cost one list in pages of 500. Where a volume is made, deleted or grown, its claims are read
-    too. Volumes that are as wanted are not written.
-  - A volume whose DataVolume was deleted by CDI once it had succeeded (before CDI 1.62) is there, and is not filled again.
-  - A faulty parameter fails the task before anything is changed, with all faults listed. A volume that the cluster refuses does not
-    stop the others; the task fails at the end with every failure listed.
-  - Ansible shows nothing of a module before its end. While the task runs, its progress stands in the system's log of the host that
-    the module runs on (C(journalctl -t ansible-data_volume -f)), and M(virtops.kubevirt_ha.data_volume_info) tells it from elsewhere.
+  - Creates CDI's C(DataVolume) objects from every source that CDI knows, and waits until they are filled. Files are
+    uploaded through CDI's upload proxy.
+  - A volume that is bound with its first consumer (C(WaitForFirstConsumer), C(PendingPopulation)) counts as reached, as
+    it is filled once a machine wants it. An import in stages counts as reached at each stage (C(Paused)).
+  - What can never succeed fails at once with its reason, such as the phase C(Failed) and a lost claim; what CDI tries
+    for ever fails after O(max_restarts) or O(failure_grace).
+  - Only what is given is compared. CDI lets nobody change a volume once it is made, so another source, class, or mode
+    is refused by name. A larger O(size) makes the claim grow where its StorageClass lets it; a smaller one is refused.
+  - One volume costs one read, many cost one list in pages of 500. Where a volume is made, deleted or grown, its claims
+    are read too. Volumes that are as wanted are not written.
+  - A volume whose DataVolume was deleted by CDI once it had succeeded (before CDI 1.62) is there, and is not filled
+    again.
+  - A faulty parameter fails the task before anything is changed, with all faults listed. A volume that the cluster
+    refuses does not stop the others; the task fails at the end with every failure listed.
+  - Ansible shows nothing of a module before its end. While the task runs, its progress stands in the system's log of
+    the host that the module runs on (C(journalctl -t ansible-data_volume -f)), and
+    M(virtops.kubevirt_ha.data_volume_info) tells it from elsewhere.
 extends_documentation_fragment:
   - virtops.kubevirt_ha.attributes
   - virtops.kubevirt_ha.connection
@@ -51,8 +53,8 @@ options:
           type: str
         state:
           description:
-            - Whether the volume is to exist. V(present) is the default. V(absent) takes its claim along, and waits for it. The volume
-              of a machine's template is refused, as the machine would make it again.
+            - Whether the volume is to exist. V(present) is the default. V(absent) takes its claim along, and waits for
+              it. The volume of a machine's template is refused, as the machine would make it again.
           type: str
           choices: [present, absent]
         source:
@@ -61,7 +63,7 @@ options:
           type: dict
           suboptions:
             http:
-              description: [An image or archive at an address.]
+              description: ["An image or archive at an address."]
               type: dict
               suboptions:
                 url:
@@ -69,195 +71,201 @@ options:
                   type: str
                   required: true
                 secret: &secret
-                  description: [Name of the Secret with the log-in.]
+                  description: ["Name of the Secret with the log-in."]
                   type: str
                 cert_config_map: &cert_config_map
-                  description: [Name of the ConfigMap with the authority of the server's certificate.]
+                  description: ["Name of the ConfigMap with the authority of the server's certificate."]
                   type: str
                 extra_headers:
                   description:
-                    - Headers to send. They stand in the object for everybody who may read it, so a secret one belongs into
-                      O(items[].source.http.secret_extra_headers).
+                    - Headers to send. They stand in the object for everybody who may read it, so a secret one belongs
+                      into O(items[].source.http.secret_extra_headers).
                   type: list
                   elements: str
                 secret_extra_headers:
-                  description: [Names of Secrets with a header each.]
+                  description: ["Names of Secrets with a header each."]
                   type: list
                   elements: str
                 checksum:
-                  description: ["C(algorithm:hash) that the download must have, with md5, sha1, sha256 or sha512. Needs CDI 1.66."]
+                  description:
+                    - "C(algorithm:hash) that the download must have, with md5, sha1, sha256 or sha512. Needs CDI
+                      1.66."
                   type: str
                 insecure_skip_verify: &insecure
-                  description: [Whether the server's certificate is not checked.]
+                  description: ["Whether the server's certificate is not checked."]
                   type: bool
             registry:
-              description: [A container disk.]
+              description: ["A container disk."]
               type: dict
               suboptions:
                 url:
                   description: ["Image, docker:// or oci-archive://."]
                   type: str
                 image_stream:
-                  description: [Name of an OpenShift image stream instead; needs O(items[].source.registry.pull_method=node).]
+                  description:
+                    - "Name of an OpenShift image stream instead; needs O(items[].source.registry.pull_method=node)."
                   type: str
                 pull_method:
-                  description: [Whether the importer pulls the image (V(pod)) or the node's container runtime.]
+                  description: ["Whether the importer pulls the image (V(pod)) or the node's container runtime."]
                   type: str
                   choices: [pod, node]
                 secret: *secret
                 cert_config_map: *cert_config_map
                 architecture:
-                  description: [CPU architecture of the image to take.]
+                  description: ["CPU architecture of the image to take."]
                   type: str
             pvc:
-              description: [A copy of a claim.]
+              description: ["A copy of a claim."]
               type: dict
               suboptions: &named
                 name:
-                  description: [Name.]
+                  description: ["Name."]
                   type: str
                   required: true
                 namespace:
-                  description: [Namespace; the volume's own by default.]
+                  description: ["Namespace; the volume's own by default."]
                   type: str
             snapshot:
-              description: [A VolumeSnapshot.]
+              description: ["A VolumeSnapshot."]
               type: dict
               suboptions: *named
             data_source:
-              description: [A DataSource, which stands for the newest image of its kind.]
+              description: ["A DataSource, which stands for the newest image of its kind."]
               type: dict
               suboptions: *named
             upload:
               description:
-                - A file that is uploaded. Without O(items[].source.upload.path) the volume is made ready for an upload by somebody
-                  else, and is waited for as far as that.
-                - A volume that is filled is left alone, whatever the file holds. An upload that broke off is begun anew.
+                - A file that is uploaded. Without O(items[].source.upload.path) the volume is made ready for an upload
+                  by somebody else, and is waited for as far as that.
+                - A volume that is filled is left alone, whatever the file holds. An upload that broke off is begun
+                  anew.
               type: dict
               suboptions:
                 path:
                   description:
-                    - Path of the file on the host that the module runs on, which must reach the upload proxy. C(delegate_to
-                      localhost) sends a file of the controller; without it each host sends its own.
-                    - It is read in blocks, so its size does not matter. The time that it takes does not count for O(wait_timeout).
+                    - Path of the file on the host that the module runs on, which must reach the upload proxy.
+                      C(delegate_to localhost) sends a file of the controller; without it each host sends its own.
+                    - It is read in blocks, so its size does not matter. The upload server is waited for even with
+                      O(wait=false); the time that the upload itself takes does not count for O(wait_timeout).
                   type: path
             blank:
-              description: [An empty disk.]
+              description: ["An empty disk."]
               type: bool
             s3:
-              description: [An object of an S3 store.]
+              description: ["An object of an S3 store."]
               type: dict
               suboptions:
                 url: &url
-                  description: [Address.]
+                  description: ["Address."]
                   type: str
                   required: true
                 secret: *secret
                 cert_config_map: *cert_config_map
             gcs:
-              description: [An object of Google Cloud Storage.]
+              description: ["An object of Google Cloud Storage."]
               type: dict
               suboptions:
                 url: *url
                 secret: *secret
             imageio:
-              description: [A disk of oVirt.]
+              description: ["A disk of oVirt."]
               type: dict
               suboptions:
                 url: *url
                 disk_id:
-                  description: [ID of the disk.]
+                  description: ["ID of the disk."]
                   type: str
                   required: true
                 secret: &needed_secret
-                  description: [Name of the Secret with the log-in.]
+                  description: ["Name of the Secret with the log-in."]
                   type: str
                   required: true
                 cert_config_map: *cert_config_map
                 insecure_skip_verify: *insecure
             vddk:
-              description: [A disk of VMware.]
+              description: ["A disk of VMware."]
               type: dict
               suboptions:
                 url: *url
                 uuid:
-                  description: [UUID of the machine.]
+                  description: ["UUID of the machine."]
                   type: str
                   required: true
                 backing_file:
-                  description: [Path of the disk.]
+                  description: ["Path of the disk."]
                   type: str
                   required: true
                 thumbprint:
-                  description: [Thumbprint of the server's certificate.]
+                  description: ["Thumbprint of the server's certificate."]
                   type: str
                   required: true
                 secret: *needed_secret
                 cert_config_map: *cert_config_map
                 init_image_url:
-                  description: [Image with the VDDK library.]
+                  description: ["Image with the VDDK library."]
                   type: str
                 extra_args:
-                  description: [Name of the ConfigMap with arguments of the VDDK library.]
+                  description: ["Name of the ConfigMap with arguments of the VDDK library."]
                   type: str
         size:
           description:
-            - Size of the disk, such as V(20Gi). A claim on a file system gets somewhat more, as CDI adds what that takes. Not needed
-              where the source is a claim, a snapshot or a DataSource.
+            - Size of the disk, such as V(20Gi). A claim on a file system gets somewhat more, as CDI adds what that
+              takes. Not needed where the source is a claim, a snapshot or a DataSource.
             - More than before makes the volume grow once it is filled.
           type: str
         storage_class:
-          description: [StorageClass; the cluster's default for machines, else its default, where it is not given.]
+          description: ["StorageClass; the cluster's default for machines, else its default, where it is not given."]
           type: str
         access_modes:
-          description: [Access modes; those of the class' StorageProfile where they are not given.]
+          description: ["Access modes; those of the class' StorageProfile where they are not given."]
           type: list
           elements: str
           choices: [ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod]
         volume_mode:
-          description: [Volume mode; that of the class' StorageProfile where it is not given.]
+          description: ["Volume mode; that of the class' StorageProfile where it is not given."]
           type: str
           choices: [Filesystem, Block]
         content_type:
-          description: [Whether the data are a disk (V(kubevirt), CDI's default) or an archive to unpack.]
+          description: ["Whether the data are a disk (V(kubevirt), CDI's default) or an archive to unpack."]
           type: str
           choices: [kubevirt, archive]
         preallocation:
-          description: [Whether all of the disk is allocated in advance.]
+          description: ["Whether all of the disk is allocated in advance."]
           type: bool
         priority_class:
-          description: [PriorityClass of the pods that fill the volume.]
+          description: ["PriorityClass of the pods that fill the volume."]
           type: str
         service_account:
-          description: [ServiceAccount of the pods that fill the volume.]
+          description: ["ServiceAccount of the pods that fill the volume."]
           type: str
         bind_immediately:
           description:
-            - Whether a new volume is filled at once even where its StorageClass waits for a first consumer. V(true) by default for an
-              upload of a file, which could not begin otherwise; V(false) for all else.
+            - Whether a new volume is filled at once even where its StorageClass waits for a first consumer. V(true) by
+              default for an upload of a file, which could not begin otherwise; V(false) for all else.
           type: bool
         labels:
-          description: [Labels. A value of V(null) removes a label.]
+          description: ["Labels. A value of V(null) removes a label."]
           type: dict
         annotations:
-          description: [Annotations. A value of V(null) removes an annotation.]
+          description: ["Annotations. A value of V(null) removes an annotation."]
           type: dict
         checkpoints:
           description:
-            - Stages of a warm import from V(vddk) or V(imageio), all of them each time. The next one is added with the next task.
+            - Stages of a warm import from V(vddk) or V(imageio), all of them each time. The next one is added with the
+              next task.
           type: list
           elements: dict
           suboptions:
             previous:
-              description: [Snapshot of the stage before; empty for the first one.]
+              description: ["Snapshot of the stage before; empty for the first one."]
               type: str
               required: true
             current:
-              description: [Snapshot of this stage.]
+              description: ["Snapshot of this stage."]
               type: str
               required: true
         final_checkpoint:
-          description: [Whether the last of O(items[].checkpoints) is the last of all.]
+          description: ["Whether the last of O(items[].checkpoints) is the last of all."]
           type: bool
         spec:
           description:
@@ -280,19 +288,19 @@ options:
     default: 3
   failure_grace:
     description:
-      - Seconds that something else may be wrong that somebody could still mend, such as a source or a StorageClass that is not
-        there, or an exceeded quota.
+      - Seconds that something else may be wrong that somebody could still mend, such as a source or a StorageClass that
+        is not there, or an exceeded quota.
     type: int
     default: 60
   upload_proxy_url:
     description:
-      - Address of CDI's upload proxy. Where it is not given, that which CDI publishes in its C(CDIConfig). With C(kubectl port-forward
-        -n cdi service/cdi-uploadproxy 8443:443) it is V(https://localhost:8443).
+      - Address of CDI's upload proxy. Where it is not given, that which CDI publishes in its C(CDIConfig). With
+        C(kubectl port-forward -n cdi service/cdi-uploadproxy 8443:443) it is V(https://localhost:8443).
     type: str
   upload_proxy_ca:
     description:
-      - File with the authority of the upload proxy's certificate. Where it is not given, that which CDI publishes, else the system's
-        own. O(validate_certs=false) holds for the upload proxy, too.
+      - File with the authority of the upload proxy's certificate. Where it is not given, that which CDI publishes, else
+        the system's own. O(validate_certs=false) holds for the upload proxy, too.
     type: path
   upload_retries:
     description:
@@ -438,8 +446,8 @@ data_volumes:
       returned: for a volume that failed
 requests:
   description:
-    - How many requests were sent to the API server. What only asks it what it would do, as in check mode, counts as a read. The
-      token of each upload counts as a write.
+    - How many requests were sent to the API server. What only asks it what it would do, as in check mode, counts as a
+      read. The token of each upload counts as a write.
   returned: unless the parameters have faults
   type: dict
   contains:

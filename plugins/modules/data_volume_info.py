@@ -12,9 +12,10 @@ version_added: 0.2.0
 author:
   - The virtops.kubevirt_ha contributors (@virtops)
 description:
-  - Reads data volumes by name, namespace or label, each together with its claim. Volumes and claims cost one list each, in pages of
-    500, over the narrowest scope that is permitted.
-  - Volumes whose DataVolume was deleted by CDI once it had succeeded (before CDI 1.62) are among them, unless labels are asked for.
+  - Reads data volumes by name, namespace or label, each together with its claim. Volumes and claims cost one list each,
+    in pages of 500, over the narrowest scope that is permitted.
+  - Volumes whose DataVolume was deleted by CDI once it had succeeded (before CDI 1.62) are among them, unless labels
+    are asked for.
 extends_documentation_fragment:
   - virtops.kubevirt_ha.attributes.info
   - virtops.kubevirt_ha.connection

@@ -283,6 +283,19 @@ def test_an_upload_and_again(volume: Run, client: Any, namespace: str, image: Pa
     assert not again["changed"] and again["requests"] == RERUN, again
 
 
+def test_an_archive_goes_the_same_way(volume: Run, client: Any, namespace: str, image: Path) -> None:
+    """Its upload server takes data only, and answers no question before."""
+    sent = volume(source={"upload": {"path": str(image)}}, size="64Mi", content_type="archive")
+    assert only(sent)["phase"] == "Succeeded", sent
+    annotations = client.get(PVC, "d", namespace)["metadata"]["annotations"]
+    assert annotations[UPLOADED] == hashlib.sha256(image.read_bytes()).hexdigest()
+
+
+def test_without_waiting_the_file_is_sent_all_the_same(volume: Run, image: Path) -> None:
+    sent = volume(source={"upload": {"path": str(image)}}, size="64Mi", wait=False)
+    assert only(sent)["uploaded_bytes"] == 5_000_003 and only(sent)["phase"] == "UploadReady", sent
+
+
 def test_several_uploads_at_once(volume: Run, image: Path) -> None:
     items = [{"name": f"d{index}"} for index in range(4)]
     sent = volume(items=items, defaults={"source": {"upload": {"path": str(image)}}, "size": "64Mi"})
