@@ -28,6 +28,8 @@ FOREGROUND = "kubevirt.io/foregroundDeleteVirtualMachine"
 CONTROLLER = "kubevirt.io/virtualMachineControllerFinalize"
 OBSERVED = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
 UNPAUSED_GATE = "kubevirt.io/virtual-machine-unpaused"
+# A VM shows that its guest runs for a moment before it shows that it is ready.
+SHOWN_SECONDS = 0.1
 NOT_RUNNING = ("GuestNotRunning", "Guest VM is not reported as running")
 PAUSED_MESSAGE = f'the status of pod readiness gate "{UNPAUSED_GATE}" is not "True", but False'
 
@@ -46,10 +48,17 @@ class Instances:
     def __init__(self, cluster: Cluster, settings: launcher_pod.Settings) -> None:
         self.cluster, self.settings = cluster, settings
         self.queue = WorkQueue("vmi", self.reconcile, workers=8)
-        cluster.vmis.on_change(lambda old, new: self.queue.add(key_of(new or old or {})))
+        cluster.vmis.on_change(self._vmi_changed)
         cluster.pods.on_change(self._pod_changed)
         for informer in (cluster.pvcs, cluster.data_volumes):
             informer.on_change(self._volume_changed)
+
+    def _vmi_changed(self, old: Object | None, new: Object | None) -> None:
+        key = key_of(new or old or {})
+        if old is not None and new is not None and phase(old) != "Running" and phase(new) == "Running":
+            self.queue.add_after(key, SHOWN_SECONDS)
+        else:
+            self.queue.add(key)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old or {}
