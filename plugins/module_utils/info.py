@@ -37,11 +37,11 @@ def spec() -> argspec.ArgumentSpec:
     return own.merge(argspec.connection(), argspec.bulk())
 
 
-def faults(params: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the parameters beyond their types."""
+def faults(params: Mapping[str, Any], *, subdomain: bool = False) -> Iterator[str]:
+    """What is wrong with the parameters beyond their types; subdomain: whether names may be as long as one."""
     namespaces = params.get("namespaces") or []
     for key, name in [("name", params.get("name")), *(("namespaces", namespace) for namespace in namespaces)]:
-        wrong = name_fault(name)
+        wrong = name_fault(name, subdomain=subdomain and key == "name")
         if wrong:
             yield f"{key}: {wrong}"
     if params.get("name") and len(namespaces) != 1:
@@ -55,15 +55,15 @@ def run_vm_info(module: Module) -> None:
     params = module.params
 
     def work(client: Client) -> Object:
-        machines = _read(client, VM, params)
+        machines = read(client, VM, params)
         instances = Snapshot()
         if any(vm_state.is_created(item) for item in machines.objects.values()):
-            instances = _read(client, VMI, {**params, "label_selectors": []}, machines.objects.__contains__)
+            instances = read(client, VMI, {**params, "label_selectors": []}, machines.objects.__contains__)
 
         def show(key: Key, item: Object) -> Object:
             return machine(item, instances.objects.get(key), full=params["full"])
 
-        return _result("vms", show, machines, instances)
+        return result("vms", show, machines, instances)
 
     run(module, work)
 
@@ -73,14 +73,14 @@ def run_vmi_info(module: Module) -> None:
     params = module.params
 
     def work(client: Client) -> Object:
-        found = _read(client, VMI, params)
+        found = read(client, VMI, params)
         told = _ask_agents(client, found, params["workers"]) if params["guest_agent"] else {}
 
         def show(key: Key, item: Object) -> Object:
             more = {"guest": told.get(key)} if params["guest_agent"] else {}
             return {**instance(item, full=params["full"]), **more}
 
-        return _result("vmis", show, found)
+        return result("vmis", show, found)
 
     run(module, work)
 
@@ -102,7 +102,7 @@ def machine(vm: Object, vmi: Object | None, *, full: bool) -> Object:
     """A machine's entry in the result, with its instance where it has one."""
     status = vm_state.status(vm)
     return {
-        **_identity(vm, full),
+        **identity(vm, full),
         "run_strategy": vm_state.run_strategy(vm),
         "status": status.get("printableStatus"),
         "reason": vm_state.describe(vm),
@@ -115,10 +115,11 @@ def machine(vm: Object, vmi: Object | None, *, full: bool) -> Object:
 
 def instance(vmi: Object, *, full: bool) -> Object:
     """An instance's entry in the result."""
-    return {**_identity(vmi, full), **vmi_state.summary(vmi), "vm": vmi_state.owner(vmi)}
+    return {**identity(vmi, full), **vmi_state.summary(vmi), "vm": vmi_state.owner(vmi)}
 
 
-def _identity(item: Object, full: bool) -> Object:
+def identity(item: Object, full: bool) -> Object:
+    """What the result's entry of any object holds; with `full` the object itself, without secrets."""
     meta = item["metadata"]
     shown = {
         "name": meta["name"],
@@ -126,7 +127,7 @@ def _identity(item: Object, full: bool) -> Object:
         "uid": meta.get("uid"),
         "created_at": meta.get("creationTimestamp"),
         "labels": meta.get("labels") or {},
-        "annotations": meta.get("annotations") or {},
+        "annotations": redaction.hide_secrets(meta.get("annotations") or {}),
     }
     if full:
         trimmed = {**item, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
@@ -134,9 +135,10 @@ def _identity(item: Object, full: bool) -> Object:
     return shown
 
 
-def _read(
+def read(
     client: Client, resource: Resource, params: Mapping[str, Any], keep: Callable[[Key], bool] = lambda _key: True
 ) -> Snapshot:
+    """Reads the objects that the parameters ask for."""
     namespaces = params["namespaces"]
     if params["name"]:
         return bulk.fetch(client, resource, [(namespaces[0], params["name"])])
@@ -144,7 +146,8 @@ def _read(
     return bulk.read(client, resource, namespaces, keep=keep, label_selector=selector, workers=params["workers"])
 
 
-def _result(key: str, show: Callable[[Key, Object], Object], found: Snapshot, *more: Snapshot) -> Object:
+def result(key: str, show: Callable[[Key, Object], Object], found: Snapshot, *more: Snapshot) -> Object:
+    """A module's result under `key`: what `show` makes of each object, and the failure where a namespace was unreadable."""
     unreadable: dict[str, HaError] = {}
     for snapshot in (*more, found):
         unreadable.update(snapshot.unreadable)

@@ -19,7 +19,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport impo
 _SECRET_KEYS = frozenset(
     {
         "api_key", "password", "token", "client-key-data", "user_data", "network_data",
-        "userData", "userDataBase64", "networkData", "networkDataBase64", "request_headers",
+        "userData", "userDataBase64", "networkData", "networkDataBase64", "request_headers", "extraHeaders", "extra_headers",
     }
 )  # fmt: skip
 _MOST_WORKERS = 64

@@ -11,28 +11,38 @@ from typing import Any
 # Keys of a volume whose values are secrets: cloud-init's data.
 SECRET_FIELDS = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64"})
 
+# Headers that an import sends may log in; CDI repeats them in annotations of the claim.
+HEADERS = "extraHeaders"
+_HEADER_ANNOTATION = "cdi.kubevirt.io/storage.import.extraHeaders"
+
 
 def hide_secrets(value: Any, before: Any = None) -> Any:
-    """A copy without cloud-init's data, for output; data that `before` does not have is marked as changed."""
+    """A copy without cloud-init's data and headers, for output; what `before` does not have is marked as changed."""
     known = set(secrets(before))
     return _hide(value, known if before is not None else None)
 
 
 def secrets(value: Any) -> list[str]:
-    """All of cloud-init's data in an object."""
+    """All of cloud-init's data and of the headers in an object."""
     if isinstance(value, Mapping):
-        own = [str(inner) for key, inner in value.items() if key in SECRET_FIELDS and inner]
+        own = [text for key, inner in value.items() if _is_secret(key) and inner for text in _texts(inner)]
         return own + [found for inner in value.values() for found in secrets(inner)]
     return [found for entry in value for found in secrets(entry)] if isinstance(value, list) else []
 
 
 def _hide(value: Any, known: set[str] | None) -> Any:
     if isinstance(value, Mapping):
-        return {
-            key: _hidden(inner, known) if key in SECRET_FIELDS else _hide(inner, known) for key, inner in value.items()
-        }
+        return {key: _hidden(inner, known) if _is_secret(key) else _hide(inner, known) for key, inner in value.items()}
     return [_hide(entry, known) for entry in value] if isinstance(value, list) else value
 
 
+def _is_secret(key: Any) -> bool:
+    return key in SECRET_FIELDS or key == HEADERS or str(key).startswith(_HEADER_ANNOTATION)
+
+
+def _texts(secret: Any) -> list[str]:
+    return [str(one) for one in secret] if isinstance(secret, list) else [str(secret)]
+
+
 def _hidden(secret: Any, known: set[str] | None) -> str:
-    return "(hidden)" if known is None or str(secret) in known else "(hidden, changed)"
+    return "(hidden)" if known is None or known.issuperset(_texts(secret)) else "(hidden, changed)"

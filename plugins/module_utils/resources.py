@@ -57,6 +57,9 @@ VM_RESTORE = Resource(_SNAPSHOTS, "virtualmachinerestores", "VirtualMachineResto
 VM_CLONE = Resource("clone.kubevirt.io/v1beta1", "virtualmachineclones", "VirtualMachineClone")
 VM_EXPORT = Resource("export.kubevirt.io/v1", "virtualmachineexports", "VirtualMachineExport")
 DATA_VOLUME = Resource("cdi.kubevirt.io/v1beta1", "datavolumes", "DataVolume")
+CDI_CONFIG = Resource("cdi.kubevirt.io/v1beta1", "cdiconfigs", "CDIConfig", namespaced=False)
+# Created only, and kept by nobody: the answer holds a token.
+UPLOAD_TOKEN = Resource("upload.cdi.kubevirt.io/v1beta1", "uploadtokenrequests", "UploadTokenRequest")
 
 NAMESPACE = Resource("v1", "namespaces", "Namespace", namespaced=False)
 NODE = Resource("v1", "nodes", "Node", namespaced=False)

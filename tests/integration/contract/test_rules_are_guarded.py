@@ -23,7 +23,7 @@ from kubevirt_contract.session import Session
 class Mutation:
     """``old`` stands once in ``file`` and becomes ``new``; ``rows`` is a regular expression of the rows that guard the rule.
 
-    ``always`` marks those that are played in every run.
+    ``always`` marks those that are played in every run, ``cdi`` those whose rows need CDI.
     """
 
     rule: str
@@ -32,6 +32,7 @@ class Mutation:
     new: str
     rows: str
     always: bool = False
+    cdi: bool = False
 
 
 MUTATIONS = [Mutation(**item) for item in yaml.safe_load((Path(__file__).parent / "mutations.yml").read_text("utf-8"))]
@@ -88,7 +89,8 @@ def test_a_broken_rule_fails_a_row(mutation: Mutation, tmp_path: Path) -> None:
     if reason:
         pytest.skip(reason)
     rows = guards(mutation)
-    cluster = DevCluster(tmp_path / "cluster", mutated(mutation, tmp_path))
+    options = ["--cdi"] if mutation.cdi else []
+    cluster = DevCluster(tmp_path / "cluster", mutated(mutation, tmp_path), options)
     cluster.start()
     session = Session(Cluster(str(cluster.kubeconfig), f"mutant-{int(time.time()) % 100000}"))
     try:

@@ -8,6 +8,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def _arguments() -> argparse.Namespace:
     standalone = commands.add_parser("standalone", help="everything in one process, guests simulated")
     standalone.add_argument("--kubeconfig", required=True)
     standalone.add_argument("--port", type=int, default=0, help="of the API on 127.0.0.1; 0 takes a free one")
+    standalone.add_argument("--cdi", action="store_true", help="also CDI: DataVolumes and the upload proxy")
     dev = commands.add_parser("devcluster", help="etcd, kube-apiserver and the stand-in on 127.0.0.1")
     dev.add_argument("--dir", type=Path, required=True, help="data, logs and kubeconfig")
     dev.add_argument("--bin", type=Path, required=True, help="folder of etcd and kube-apiserver")
@@ -30,6 +32,7 @@ def _arguments() -> argparse.Namespace:
         text = "also snapshots of volumes and exports; their contents are simulated"
         command.add_argument("--storage", action="store_true", help=text)
     dev.add_argument("--no-standin", action="store_true", help="the bare API server only")
+    dev.add_argument("--cdi", action="store_true", help="also CDI: DataVolumes and the upload proxy")
     for name in ("api", "handler", "launcher", "operator"):
         commands.add_parser(name, help=f"virt-{name}")
     controller = commands.add_parser("controller", help="virt-controller")
@@ -54,17 +57,19 @@ def _seconds(text: str) -> float:
 
 def _coroutine(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
     if arguments.command == "standalone":
-        from .devcluster import free_port
+        from .devcluster import free_ports
         from .standalone import run as run_standalone
 
-        exports = free_port() if arguments.storage else None
-        return run_standalone(arguments.kubeconfig, arguments.port or free_port(), storage=exports)
+        ports = free_ports(cdi=arguments.cdi, storage=arguments.storage)
+        return run_standalone(arguments.kubeconfig, replace(ports, api=arguments.port or ports.api))
     if arguments.command != "devcluster":
         return _component(arguments)
     from .devcluster import run as run_devcluster
 
     standin = not arguments.no_standin
-    return run_devcluster(arguments.dir, arguments.bin, arguments.controller_manager, standin, arguments.storage)
+    return run_devcluster(
+        arguments.dir, arguments.bin, arguments.controller_manager, standin, arguments.cdi, arguments.storage
+    )
 
 
 def _component(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:

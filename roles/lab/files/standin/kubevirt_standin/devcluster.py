@@ -13,6 +13,7 @@ import yaml
 
 from . import pki
 from .kube import ApiError, Kube
+from .standalone import Ports
 from .standalone import run as run_standalone
 
 BINARIES = ("etcd", "kube-apiserver")
@@ -23,6 +24,11 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+def free_ports(*, cdi: bool, storage: bool) -> Ports:
+    """Ports for the stand-in, with or without CDI and exports."""
+    return Ports(free_port(), (free_port(), free_port()) if cdi else None, free_port() if storage else None)
 
 
 class DevCluster:
@@ -172,7 +178,7 @@ class DevCluster:
                 process.wait()
 
 
-async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool, storage: bool = False) -> None:
+async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool, cdi: bool, storage: bool) -> None:
     """Start the cluster and the stand-in, and end both when cancelled."""
     cluster = DevCluster(folder, binaries, with_manager)
     try:
@@ -180,8 +186,7 @@ async def run(folder: Path, binaries: Path, with_manager: bool, standin: bool, s
         (folder / "pid").write_text(str(os.getpid()))
         print(f"devcluster ready: {cluster.kubeconfig}", flush=True)
         if standin:
-            exports = free_port() if storage else None
-            await run_standalone(str(cluster.kubeconfig), free_port(), cluster.start_manager, exports)
+            await run_standalone(str(cluster.kubeconfig), free_ports(cdi=cdi, storage=storage), cluster.start_manager)
         else:
             cluster.start_manager()
             await asyncio.Event().wait()

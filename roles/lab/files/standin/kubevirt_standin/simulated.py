@@ -10,6 +10,7 @@ from .conditions import condition, pod_done, put
 from .controllers.cluster import Cluster
 from .controllers.launcher_pod import guest_memory
 from .controllers.vmi import PAUSED_MESSAGE, UNPAUSED_GATE
+from .controllers.vmi_volumes import unbound
 from .handler.domains import CommandError, Guest
 from .metrics.guests import Usage
 from .quantity import to_bytes
@@ -278,6 +279,8 @@ class SimulatedWorld:
         bad = _missing_image(pod)
         if _missing_volume(pod):
             return None
+        if unbound(self.cluster, pod["metadata"]["namespace"], _claims(pod)):
+            return KUBELET_SECONDS
         if bad:
             return await self._pull_failure(pod, status, bad)
         self._addresses += 1
@@ -398,6 +401,11 @@ def _missing_image(pod: Object) -> str:
         if any(mark in item["image"] for mark in MISSING_IMAGE_MARKS):
             return str(item["image"])
     return ""
+
+
+def _claims(pod: Object) -> list[str]:
+    volumes = pod["spec"].get("volumes") or []
+    return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")]
 
 
 def _missing_volume(pod: Object) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import VERSION, pki, simulated_storage
 from .api.admission import OWN_USERS, Admission
 from .api.server import ApiServer, serve
 from .api.subresources import Subresources
+from .cdi.crds import definitions as cdi_definitions
+from .cdi.server import API_SERVICE_NAME
+from .cdi.server import Server as CdiServer
 from .controllers.clone import Clones
 from .controllers.cluster import Cluster
 from .controllers.evacuation import Evacuations
@@ -47,6 +51,16 @@ REGISTRY = "quay.io/kubevirt"
 IMAGE = f"{REGISTRY}/virt-launcher:{VERSION}"
 
 
+@dataclass(frozen=True)
+class Ports:
+    """Ports of 127.0.0.1: of virt-api, of CDI's API and upload proxy where CDI is served too, and of exports where
+    storage is snapshotted and exported."""
+
+    api: int
+    cdi: tuple[int, int] | None = None
+    exports: int | None = None
+
+
 class LocalAgent:
     """Commands go straight to the simulated guests."""
 
@@ -70,21 +84,19 @@ class Impersonating(Kube):
         return super().headers() | {"Impersonate-User": USER}
 
 
-async def run(
-    kubeconfig: str, port: int, defined: Callable[[], None] = lambda: None, storage: int | None = None
-) -> None:
+async def run(kubeconfig: str, ports: Ports, defined: Callable[[], None] = lambda: None) -> None:
     """Install, serve and reconcile until cancelled; says `kubevirt-standin ready` when all of it works.
 
-    `defined` is called once the definitions are there: what discovers the API only now and then shall begin after that;
-    `storage` is the port that exports are served on, None where storage is neither snapshotted nor exported.
+    `defined` is called once the definitions are there: what discovers the API only now and then shall begin after that.
     """
     kube = Kube.from_kubeconfig(kubeconfig)
     own = Impersonating.from_kubeconfig(kubeconfig)
-    cluster = Cluster(own)
+    cluster = Cluster(own, cdi=ports.cdi is not None)
+    importer = CdiServer(cluster, *ports.cdi) if ports.cdi else None
     cluster.hotplugs = True
-    if storage is not None:
+    if ports.exports is not None:
         cluster.storage, cluster.snapshot_classes = True, snapshotter.CLASSES
-    exporter = ExportServer(cluster, storage) if storage is not None else None
+    exporter = ExportServer(cluster, ports.exports) if ports.exports is not None else None
 
     def poke(key: str) -> None:
         domains.poke(key)
@@ -93,25 +105,33 @@ async def run(
     domains = Domains(cluster, None, world.launcher_of)
     controllers = _controllers(cluster)
     phases.observe(cluster.vmis, cluster.migrations, lambda: True)
-    await install_definitions(kube, storage_definitions() if exporter else ())
+    await install_definitions(
+        kube, (*(storage_definitions() if exporter else ()), *(cdi_definitions() if importer else ()))
+    )
     defined()
-    authority = await _serve(cluster, domains, port)
-    await _register(kube, authority, port)
+    authority = await _serve(cluster, domains, ports.api)
+    await _register(kube, authority, ports)
     if exporter:
         await snapshotter.install(kube)
         await exporter.start(kube)
+    if importer:
+        await importer.serve()
+        await importer.register(kube)
     try:
         async with asyncio.TaskGroup() as group:
             for informer in cluster.informers():
                 group.create_task(informer.run())
             await cluster.synced()
             await world.prepare()
-            for queue in (*controllers, domains.queue, world.queue, *((exporter.exports.queue,) if exporter else ())):
+            more = [*([exporter.exports.queue] if exporter else []), *(importer.queues if importer else ())]
+            for queue in (*controllers, domains.queue, world.queue, *more):
                 group.create_task(queue.run())
             if exporter:
                 group.create_task(exporter.follow_ingresses())
             group.create_task(world.beat())
             await wait_available(kube)
+            if importer:
+                await wait_available(kube, API_SERVICE_NAME)
             await _deployed(kube)
             print("kubevirt-standin ready: guests are simulated, there are no nodes", flush=True)
     finally:
@@ -168,7 +188,8 @@ async def _text(cluster: Cluster, domains: Domains) -> str:
     return render(ALL, samples)
 
 
-async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
+async def _register(kube: Kube, authority: pki.Pair, ports: Ports) -> None:
+    port = ports.api
     await kube.apply(NAMESPACE, {"metadata": {"name": "kubevirt", "annotations": {ANNOTATION: "true"}}})
     await kube.apply(
         CLUSTER_ROLE_BINDING,
@@ -178,7 +199,7 @@ async def _register(kube: Kube, authority: pki.Pair, port: int) -> None:
             "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": USER}],
         },
     )
-    await simulated_storage.install(kube)
+    await simulated_storage.install(kube, cdi=ports.cdi is not None)
     await kube.apply(PRIORITY_CLASS, priority_class())
     for role in rbac.user_roles():
         await kube.apply(CLUSTER_ROLE, role)

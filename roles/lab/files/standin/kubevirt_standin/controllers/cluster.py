@@ -11,6 +11,7 @@ from ..quantity import to_bytes
 from ..recorder import Recorder
 from ..resources import (
     CLONE,
+    DATA_VOLUME,
     EXPORT,
     KUBEVIRT,
     MIGRATION,
@@ -33,8 +34,12 @@ WITHOUT_STATUS_RESOURCE = (VMI,)
 class Cluster:
     """The watched objects and the way to write them."""
 
-    def __init__(self, kube: Kube, component: str = "virtualmachine-controller", pod_fields: str = "") -> None:
+    def __init__(
+        self, kube: Kube, component: str = "virtualmachine-controller", pod_fields: str = "", cdi: bool = False
+    ) -> None:
         self.kube = kube
+        # Without CDI there are no DataVolumes to watch, and what asks for them fails.
+        self.cdi = cdi
         self.recorder = Recorder(kube, component)
         # Whether a guest that runs can get volumes: QEMU's part of it is not written.
         self.hotplugs = False
@@ -45,6 +50,7 @@ class Cluster:
         self.nodes = Informer(kube, NODE)
         self.pvcs = Informer(kube, PVC)
         self.kubevirts = Informer(kube, KUBEVIRT)
+        self.data_volumes = Informer(kube, DATA_VOLUME)
         self.snapshots = Informer(kube, SNAPSHOT)
         self.restores = Informer(kube, RESTORE)
         self.clones = Informer(kube, CLONE)
@@ -57,11 +63,12 @@ class Cluster:
     def informers(self) -> Iterable[Informer]:
         machines = (self.vms, self.vmis, self.migrations)
         storage = (self.volume_snapshots, self.exports) if self.storage else ()
+        volumes = (self.pvcs, *((self.data_volumes,) if self.cdi else ()))
         return (
             *machines,
             self.pods,
             self.nodes,
-            self.pvcs,
+            *volumes,
             self.kubevirts,
             self.snapshots,
             self.restores,

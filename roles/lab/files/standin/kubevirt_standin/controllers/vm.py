@@ -57,7 +57,8 @@ class VirtualMachines:
         self.queue = WorkQueue("vm", self.reconcile)
         cluster.vms.on_change(lambda old, new: self.queue.add(key_of(new or old or {})))
         cluster.vmis.on_change(self._vmi_changed)
-        cluster.pvcs.on_change(self._pvc_changed)
+        for informer in (cluster.pvcs, cluster.data_volumes):
+            informer.on_change(self._volume_changed)
         self._volumes = vm_volumes.VolumeTemplates(cluster)
 
     def _vmi_changed(self, old: Object | None, new: Object | None) -> None:
@@ -66,10 +67,10 @@ class VirtualMachines:
         if owner is None or owner["kind"] == VM.kind:
             self.queue.add(key_of(vmi))
 
-    def _pvc_changed(self, old: Object | None, new: Object | None) -> None:
-        pvc = new or old or {}
+    def _volume_changed(self, old: Object | None, new: Object | None) -> None:
+        volume = new or old or {}
         for vm in self.cluster.vms.all():
-            if vm["metadata"]["namespace"] == pvc["metadata"]["namespace"]:
+            if vm["metadata"]["namespace"] == volume["metadata"]["namespace"]:
                 self.queue.add(key_of(vm))
 
     async def reconcile(self, key: str) -> float | None:
@@ -87,8 +88,8 @@ class VirtualMachines:
         before = vm
         try:
             vm = await self._plug_requested(vm, vmi)
-            await self._volumes.ensure(vm)
-            vm, delay = await self._sync(vm, vmi)
+            if await self._volumes.ensure(vm) or run_strategy(vm) == "Halted":
+                vm, delay = await self._sync(vm, vmi)
         except SpecFailure as error:
             failure = error
         except vm_volumes.VolumeError as error:
@@ -301,6 +302,7 @@ class VirtualMachines:
             restart_required=changed,
             missing_pvc=vm_volumes.missing_claim(self.cluster, vm, vmi),
             snapshottable=vm_volumes.snapshottable(self.cluster, vm),
+            volumes=vm_volumes.state_of(self.cluster, vm),
         )
         await self.cluster.write_status(VM, vm, vm_status.render(facts))
         await self._release(vmi)

@@ -25,6 +25,8 @@ class Facts:
     missing_pvc: str | None
     # The volumes whose storage can snapshot them.
     snapshottable: frozenset[str] = frozenset()
+    # DataVolumeError, Provisioning or WaitingForVolumeBinding
+    volumes: str = ""
 
 
 def seconds_until(stamp: str) -> float:
@@ -176,23 +178,13 @@ def _snapshot_status(volume: Object) -> Object:
     return {"name": name, "enabled": False, "reason": reason}
 
 
-def _provisioning(facts: Facts) -> bool:
-    return facts.vmi is not None and has(facts.vmi, "Provisioning")
-
-
 def printable(facts: Facts, status: Object) -> str:
     """The one word that `kubectl get` shows; the first that holds."""
-    vm, vmi = facts.vm, facts.vmi
-    if deleting(vm):
+    vmi = facts.vmi
+    if deleting(facts.vm):
         return "Terminating"
-    if vmi is None:
-        failure = status.get("startFailure")
-        waiting = failure and seconds_until(failure["retryAfterTimestamp"]) > 0
-        return "CrashLoopBackOff" if waiting and facts.strategy != "Halted" else "Stopped"
-    if final(vmi) and _unschedulable(vmi):
-        return "ErrorUnschedulable"
-    if final(vmi):
-        return "CrashLoopBackOff" if status.get("startFailure") and facts.strategy != "Halted" else "Stopped"
+    if vmi is None or final(vmi):
+        return _not_there(facts, status)
     if deleting(vmi):
         return "Stopping"
     if migrating(vmi):
@@ -206,6 +198,19 @@ def printable(facts: Facts, status: Object) -> str:
     return _starting(facts)
 
 
+def _not_there(facts: Facts, status: Object) -> str:
+    """Without an instance, or with one that has ended."""
+    if facts.volumes in ("DataVolumeError", "Provisioning"):
+        return facts.volumes
+    failure = status.get("startFailure")
+    if facts.vmi is None:
+        waiting = failure and seconds_until(failure["retryAfterTimestamp"]) > 0
+        return "CrashLoopBackOff" if waiting and facts.strategy != "Halted" else "Stopped"
+    if _unschedulable(facts.vmi):
+        return "ErrorUnschedulable"
+    return "CrashLoopBackOff" if failure and facts.strategy != "Halted" else "Stopped"
+
+
 def _unschedulable(vmi: Object) -> bool:
     scheduled = condition(vmi, "PodScheduled") or {}
     return scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
@@ -213,9 +218,11 @@ def _unschedulable(vmi: Object) -> bool:
 
 def _starting(facts: Facts) -> str:
     vmi = facts.vmi or {}
+    if facts.volumes == "DataVolumeError":
+        return facts.volumes
     if _unschedulable(vmi):
         return "ErrorUnschedulable"
-    if _provisioning(facts):
-        return "Provisioning"
+    if facts.volumes:
+        return facts.volumes
     synced = condition(vmi, "Synchronized") or {}
     return str(synced["reason"]) if synced.get("reason") in ("ErrImagePull", "ImagePullBackOff") else "Starting"

@@ -20,7 +20,7 @@ from ..kube import ApiError
 from ..metrics.instruments import synced
 from ..resources import POD, VMI, Object, controller_of, deleting, key_of
 from ..work import WorkQueue
-from . import launcher_pod
+from . import launcher_pod, vmi_volumes
 from .claims import claims_of
 from .cluster import Cluster
 
@@ -28,6 +28,8 @@ FOREGROUND = "kubevirt.io/foregroundDeleteVirtualMachine"
 CONTROLLER = "kubevirt.io/virtualMachineControllerFinalize"
 OBSERVED = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
 UNPAUSED_GATE = "kubevirt.io/virtual-machine-unpaused"
+# A VM shows that its guest runs for a moment before it shows that it is ready.
+SHOWN_SECONDS = 0.1
 NOT_RUNNING = ("GuestNotRunning", "Guest VM is not reported as running")
 PAUSED_MESSAGE = f'the status of pod readiness gate "{UNPAUSED_GATE}" is not "True", but False'
 
@@ -46,9 +48,17 @@ class Instances:
     def __init__(self, cluster: Cluster, settings: launcher_pod.Settings) -> None:
         self.cluster, self.settings = cluster, settings
         self.queue = WorkQueue("vmi", self.reconcile, workers=8)
-        cluster.vmis.on_change(lambda old, new: self.queue.add(key_of(new or old or {})))
+        cluster.vmis.on_change(self._vmi_changed)
         cluster.pods.on_change(self._pod_changed)
-        cluster.pvcs.on_change(self._pvc_changed)
+        for informer in (cluster.pvcs, cluster.data_volumes):
+            informer.on_change(self._volume_changed)
+
+    def _vmi_changed(self, old: Object | None, new: Object | None) -> None:
+        key = key_of(new or old or {})
+        if old is not None and new is not None and phase(old) != "Running" and phase(new) == "Running":
+            self.queue.add_after(key, SHOWN_SECONDS)
+        else:
+            self.queue.add(key)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old or {}
@@ -56,10 +66,10 @@ class Instances:
         if owner is not None:
             self.queue.add(f"{pod['metadata']['namespace']}/{owner['name']}")
 
-    def _pvc_changed(self, old: Object | None, new: Object | None) -> None:
-        pvc = new or old or {}
+    def _volume_changed(self, old: Object | None, new: Object | None) -> None:
+        volume = new or old or {}
         for vmi in self.cluster.vmis.all():
-            if vmi["metadata"]["namespace"] == pvc["metadata"]["namespace"] and phase(vmi) in ("", "Pending"):
+            if vmi["metadata"]["namespace"] == volume["metadata"]["namespace"] and phase(vmi) in ("", "Pending"):
                 self.queue.add(key_of(vmi))
 
     async def reconcile(self, key: str) -> float | None:
@@ -101,6 +111,8 @@ class Instances:
                 sync.message = f"PVC {namespace}/{claim} does not exist, waiting for it to appear"
                 self.cluster.recorder.event(vmi, "Normal", sync.reason, sync.message)
                 return []
+        if not vmi_volumes.ready(self.cluster, vmi):
+            return []
         try:
             pod = await self.cluster.make(
                 POD, launcher_pod.render(vmi, self.settings, capacities=self.cluster.capacities(vmi))
@@ -150,7 +162,7 @@ class Instances:
                 status["qosClass"] = (pod.get("status") or {}).get("qosClass") or "Burstable"
                 status["launcherContainerImageVersion"] = self.settings.image
                 status.setdefault("memory", {})["memoryOverhead"] = f"{launcher_pod.OVERHEAD >> 20}Mi"
-            elif deleting(vmi):
+            elif deleting(vmi) or vmi_volumes.failed(self.cluster, vmi):
                 enter_phase(status, "Failed")
             elif not now:
                 enter_phase(status, "Pending")
@@ -189,6 +201,7 @@ class Instances:
         elif (condition(vmi, "Synchronized") or {}).get("reason") in ("FailedPvcNotFound", "FailedCreate"):
             drop(status, "Synchronized")
         self._scheduled_condition(vmi, pod, sync)
+        vmi_volumes.tell(self.cluster, vmi, pod)
 
     @staticmethod
     def _ready(vmi: Object, pod: Object | None, sync: SyncState) -> None:
