@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, TypeVar
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import RELISTS, Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Gone, HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 
 Object = dict[str, Any]
@@ -35,6 +35,29 @@ class Snapshot:
     scopes: dict[str | None, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a read keeps: objects by key, of each what `trim` says; the selectors are the server's part of it."""
+
+    keep: Callable[[Key], bool]
+    trim: Callable[[Object], Any] | None
+    label_selector: str | None
+    field_selector: str | None
+
+    def within(self, namespaces: frozenset[str]) -> _Wanted:
+        """The same, in these namespaces only; in all where there are none."""
+        if not namespaces:
+            return self
+        keep = self.keep
+        return replace(self, keep=lambda key: key[0] in namespaces and keep(key))
+
+    def of(self, items: Iterable[Object]) -> Iterator[tuple[Key, Any]]:
+        for item in items:
+            key = key_of(item)
+            if self.keep(key):
+                yield key, self.trim(item) if self.trim else item
+
+
 def key_of(item: Object) -> Key:
     """Namespace and name of an object."""
     meta = item["metadata"]
@@ -56,24 +79,29 @@ def read(
     namespaces: Iterable[str],
     *,
     keep: Callable[[Key], bool] = lambda _key: True,
+    trim: Callable[[Object], Any] | None = None,
     label_selector: str | None = None,
+    field_selector: str | None = None,
     workers: int = 8,
 ) -> Snapshot:
     """Lists objects of several namespaces: over the cluster where that is permitted, else a LIST a namespace.
 
-    No namespaces at all stand for the whole cluster.
+    No namespaces at all stand for the whole cluster. trim: what is kept of an object, so that whole pages of large ones
+    do not stay in memory.
     """
+    wanted = _Wanted(keep, trim, label_selector, field_selector)
     scopes = sorted(set(namespaces))
+    found = Snapshot()
     if len(scopes) != 1:
         try:
-            return _read_cluster(client, resource, scopes, keep, label_selector)
+            _read_scope(client, resource, None, wanted.within(frozenset(scopes)), found)
+            return found
         except ApiError as error:
             if error.status != 403 or not scopes:
                 raise
-    found = Snapshot()
 
     def read_one(namespace: str) -> None:
-        _read_scope(client, resource, namespace, keep, label_selector, found)
+        _read_scope(client, resource, namespace, wanted, found)
 
     for namespace, outcome in zip(scopes, each(scopes, read_one, workers)):
         if isinstance(outcome, HaError):
@@ -111,25 +139,20 @@ def _fetch_one(client: Client, resource: Resource, key: Key) -> Snapshot:
     return found
 
 
-def _read_cluster(
-    client: Client, resource: Resource, scopes: Sequence[str], keep: Callable[[Key], bool], label_selector: str | None
-) -> Snapshot:
-    inside = frozenset(scopes)
-    found = Snapshot()
-    _read_scope(
-        client, resource, None, lambda key: keep(key) and (not inside or key[0] in inside), label_selector, found
-    )
-    return found
-
-
-def _read_scope(
-    client: Client,
-    resource: Resource,
-    namespace: str | None,
-    keep: Callable[[Key], bool],
-    label_selector: str | None,
-    found: Snapshot,
-) -> None:
-    for page in client.pages(resource, namespace, label_selector=label_selector):
-        found.objects.update((key, item) for item in page.items for key in (key_of(item),) if keep(key))
-        found.scopes[namespace] = page.resource_version
+def _read_scope(client: Client, resource: Resource, namespace: str | None, wanted: _Wanted, found: Snapshot) -> None:
+    """One LIST into the snapshot; begun anew where a page expired in the meantime."""
+    labels, fields = wanted.label_selector, wanted.field_selector
+    for attempt in range(RELISTS):
+        objects: dict[Key, Any] = {}
+        version = ""
+        try:
+            for page in client.pages(resource, namespace, label_selector=labels, field_selector=fields):
+                objects.update(wanted.of(page.items))
+                version = page.resource_version
+        except Gone:
+            if attempt == RELISTS - 1:
+                raise
+            continue
+        found.objects.update(objects)
+        found.scopes[namespace] = version
+        return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection
@@ -22,7 +23,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport impo
 
 PAGE = 500
 MERGE_PATCH = "application/merge-patch+json"
-_RELISTS = 3
+RELISTS = 3
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,16 @@ class Client:
 
     # Reads
 
+    def server(self) -> tuple[str, float | None]:
+        """The server's version, such as `v1.34.4`, and its clock in seconds since the epoch, None where it is not told."""
+        response = self._transport.send("GET", "/version", where="version of the API server")
+        try:
+            version = json.loads(response.data).get("gitVersion")
+            moment: float | None = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        except (AttributeError, TypeError, ValueError):
+            version, moment = None, None
+        return str(version or "unknown"), moment
+
     def get(
         self, resource: Resource, name: str, namespace: str | None = None, subresource: str | None = None
     ) -> Object:
@@ -101,7 +112,7 @@ class Client:
 
     def list(self, resource: Resource, namespace: str | None = None, **selectors: Any) -> Listing:
         """A whole LIST, in pages; begun anew where the server forgot the first page in the meantime."""
-        for attempt in range(_RELISTS):
+        for attempt in range(RELISTS):
             items: list[Object] = []
             version = ""
             try:
@@ -110,7 +121,7 @@ class Client:
                     version = page.resource_version
                 return Listing(items, version)
             except Gone:
-                if attempt == _RELISTS - 1:
+                if attempt == RELISTS - 1:
                     raise
         raise AssertionError("unreachable")
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import COMPONENTS, HANDLER, replicas
+
 Object = Mapping[str, Any]
-COMPONENTS = ("virt-api", "virt-controller", "virt-operator")
-HANDLER = "virt-handler"
 _ENTRIES = re.compile(r"^Number of entries: *(\S+)", re.MULTILINE)
 _STATUS = re.compile(r"^Status: *(.+?) *$", re.MULTILINE)
 _PEER = re.compile(r"^Hostname: *(\S+)(?:\n(?!Hostname).*)*?\nState: *(.+?) *$", re.MULTILINE)
@@ -98,8 +98,7 @@ def _kubevirt(expected: Expected, seen: Seen) -> Iterable[str]:
         if name not in deployments:
             yield f"Deployment {name} is missing"
             continue
-        wanted = int((deployments[name].get("spec") or {}).get("replicas") or 0)
-        ready = int((deployments[name].get("status") or {}).get("readyReplicas") or 0)
+        wanted, ready = replicas(deployments[name])
         if ready < wanted:
             yield f"Deployment {name} has {ready} of {wanted} replicas ready"
         elif wanted < 2:

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +17,11 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import a
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.redundancy import Expected, Seen
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.summary import places
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, NotFound
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.events import HEARTBEAT_FILE
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of, versions
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.events import read_heartbeat
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import ETCD_LABELS
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    DAEMON_SET,
     DEPLOYMENT,
     KUBEVIRT,
     NODE,
@@ -30,9 +30,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     Resource,
 )
 
-DAEMON_SET = Resource("apps/v1", "daemonsets", "DaemonSet")
-SOURCE_ANNOTATION = "kubevirt-ha.virtops/source"
-OPERATOR = "virt-operator"
 _PATIENCE = 3.0
 _WRITE_SECONDS = 1.5
 
@@ -92,7 +89,7 @@ def survey(client: Client, connection: Connection, platform: Platform, expected:
         redundancy.faults(expected, seen),
         machines,
         source_of(deployments),
-        _versions(kubevirt, nodes),
+        versions(kubevirt, nodes),
         places([*system, *client.list(POD, platform.kubevirt_namespace).items]),
     )
 
@@ -118,35 +115,6 @@ def survey_until_whole(
         if not found.faults or time.monotonic() >= until:
             return found
         time.sleep(1)
-
-
-def source_of(deployments: Sequence[Mapping[str, Any]]) -> str:
-    """What the operator's Deployment says its KubeVirt is."""
-    for item in deployments:
-        if item["metadata"]["name"] == OPERATOR:
-            return str((item["metadata"].get("annotations") or {}).get(SOURCE_ANNOTATION) or "unknown")
-    return "unknown"
-
-
-def read_heartbeat(state_dir: str) -> dict[str, Any] | None:
-    """The watcher's heartbeat; None where there is none that can be read."""
-    try:
-        with open(os.path.join(state_dir, HEARTBEAT_FILE), encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _versions(kubevirt: Mapping[str, Any] | None, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    infos = [(node.get("status") or {}).get("nodeInfo") or {} for node in nodes]
-    found = {
-        "kubevirt": {str(((kubevirt or {}).get("status") or {}).get("observedKubeVirtVersion") or "unknown")},
-        "kubernetes": {str(info.get("kubeletVersion")) for info in infos if info.get("kubeletVersion")},
-        "container runtime": {str(info.get("containerRuntimeVersion")) for info in infos},
-        "kernel": {str(info.get("kernelVersion")) for info in infos},
-    }
-    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
 
 
 async def _api_servers(connection: Connection, servers: Mapping[str, tuple[str, int]]) -> dict[str, str]:

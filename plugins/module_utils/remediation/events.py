@@ -37,6 +37,16 @@ class Journal:
             _append(os.path.join(self._state_dir, EVENTS_FILE), json.dumps(entry, separators=(",", ":")) + "\n")
 
 
+def read_heartbeat(state_dir: str) -> dict[str, Any] | None:
+    """The watcher's heartbeat; None where there is none that can be read."""
+    try:
+        with open(os.path.join(state_dir, HEARTBEAT_FILE), encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _append(path: str, line: str) -> None:
     # One write to a file opened for appending: lines of several processes never mix.
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)

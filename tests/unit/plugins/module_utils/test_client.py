@@ -220,3 +220,11 @@ def test_a_watch_from_a_version_that_is_forgotten_says_so(api: Any, reply: Any, 
 def test_importing_the_client_leaves_the_large_package_alone() -> None:
     # Importing it takes longer than creating 200 objects.
     assert "kubernetes" not in {name.split(".")[0] for name in vars(transport)}
+
+
+def test_the_servers_version_and_clock(api: Any, reply: Any) -> None:
+    api.says(reply(body={"gitVersion": "v1.34.4"}), reply(body=b"no JSON"))
+    version, moment = api.client().server()
+    assert version == "v1.34.4" and moment is not None and abs(moment - time.time()) < 60
+    assert api.client().server() == ("unknown", None)
+    assert api.asked[0].path == "/version"

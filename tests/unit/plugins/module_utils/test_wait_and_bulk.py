@@ -205,3 +205,22 @@ def test_each_gives_results_and_errors_in_order(workers: int) -> None:
     outcomes = bulk.each(range(6), do, workers)
     assert [isinstance(outcome, HaError) for outcome in outcomes] == [True, False, False, True, False, False]
     assert [outcome for outcome in outcomes if isinstance(outcome, int)] == [1, 2, 4, 5]
+
+
+def page(*names: str, more: str | None = None) -> dict[str, Any]:
+    items = [{"metadata": {"name": name, "namespace": name[0]}, "spec": {"large": "x"}} for name in names]
+    return {"metadata": {"resourceVersion": "7", **({"continue": more} if more else {})}, "items": items}
+
+
+def test_what_is_kept_of_an_object_is_decided_page_by_page(api: Any, reply: Any) -> None:
+    api.says(reply(body=page("a1", "b1", more="next")), reply(body=page("a2", "c1")))
+    found = bulk.read(
+        api.client(), VM, ["a", "b"], trim=lambda item: item["metadata"]["name"], field_selector="status.phase!=Failed"
+    )
+    assert found.objects == {("a", "a1"): "a1", ("b", "b1"): "b1", ("a", "a2"): "a2"}
+    assert all("fieldSelector=status.phase" in asked.path for asked in api.asked) and len(api.asked) == 2
+
+
+def test_a_page_that_expired_leaves_nothing_of_the_first_try(api: Any, reply: Any) -> None:
+    api.says(reply(body=page("a1", more="next")), reply(410, {"message": "expired"}), reply(body=page("a2")))
+    assert set(bulk.read(api.client(), VM, []).objects) == {("a", "a2")}
