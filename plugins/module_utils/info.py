@@ -126,7 +126,7 @@ def _identity(item: Object, full: bool) -> Object:
         "uid": meta.get("uid"),
         "created_at": meta.get("creationTimestamp"),
         "labels": meta.get("labels") or {},
-        "annotations": meta.get("annotations") or {},
+        "annotations": redaction.hide_secrets(meta.get("annotations") or {}),
     }
     if full:
         trimmed = {**item, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
