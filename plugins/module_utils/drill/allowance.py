@@ -65,7 +65,7 @@ def _figure(name: str, limit: Number, reports: Sequence[Report]) -> Figure:
     unit = _UNITS.get(name, "s")
     missing = [str(number + 1) for number, value in enumerate(values) if value is None]
     if missing or not values:
-        return Figure(name, None, unit, limit, values, f"drill {', '.join(missing)} of {len(values)} does not have it")
+        return Figure(name, None, unit, limit, values, f"drill {' and '.join(missing)} of {len(values)} lacks it")
     return Figure(name, max(value for value in values if value is not None), unit, limit, values)
 
 

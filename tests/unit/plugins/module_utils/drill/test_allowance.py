@@ -64,7 +64,7 @@ def test_a_figure_that_one_drill_lacks_is_missing_and_worst() -> None:
     assert found["figures"]["writers_at_once"]["value"] is None
     assert found["figures"]["writers_at_once"]["left"] is None
     assert found["worst"] == "writers_at_once"
-    assert "writers_at_once was not measured: drill 2 of 2 does not have it" in found["faults"]
+    assert "writers_at_once was not measured: drill 2 of 2 lacks it" in found["faults"]
 
 
 @pytest.mark.parametrize("value", [None, "12", True, float("nan"), float("inf"), [], {}])
