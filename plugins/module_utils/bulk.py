@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, TypeVar
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import RELISTS, Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import PAGE, RELISTS, Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Gone, HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 
@@ -43,6 +43,7 @@ class _Wanted:
     trim: Callable[[Object], Any] | None
     label_selector: str | None
     field_selector: str | None
+    page: int
 
     def within(self, namespaces: frozenset[str]) -> _Wanted:
         """The same, in these namespaces only; in all where there are none."""
@@ -51,11 +52,12 @@ class _Wanted:
         keep = self.keep
         return replace(self, keep=lambda key: key[0] in namespaces and keep(key))
 
-    def of(self, items: Iterable[Object]) -> Iterator[tuple[Key, Any]]:
-        for item in items:
-            key = key_of(item)
-            if self.keep(key):
-                yield key, self.trim(item) if self.trim else item
+    def of(self, item: Object) -> tuple[Key, Any] | None:
+        """An object's key and what is kept of it; None where nothing is."""
+        key = key_of(item)
+        if not self.keep(key):
+            return None
+        return key, self.trim(item) if self.trim else item
 
 
 def key_of(item: Object) -> Key:
@@ -82,6 +84,7 @@ def read(
     trim: Callable[[Object], Any] | None = None,
     label_selector: str | None = None,
     field_selector: str | None = None,
+    page: int = PAGE,
     workers: int = 8,
 ) -> Snapshot:
     """Lists objects of several namespaces: over the cluster where that is permitted, else a LIST a namespace.
@@ -89,7 +92,7 @@ def read(
     No namespaces at all stand for the whole cluster. trim: what is kept of an object, so that whole pages of large ones
     do not stay in memory.
     """
-    wanted = _Wanted(keep, trim, label_selector, field_selector)
+    wanted = _Wanted(keep, trim, label_selector, field_selector, page)
     scopes = sorted(set(namespaces))
     found = Snapshot()
     if len(scopes) != 1:
@@ -141,13 +144,20 @@ def _fetch_one(client: Client, resource: Resource, key: Key) -> Snapshot:
 
 def _read_scope(client: Client, resource: Resource, namespace: str | None, wanted: _Wanted, found: Snapshot) -> None:
     """One LIST into the snapshot; begun anew where a page expired in the meantime."""
-    labels, fields = wanted.label_selector, wanted.field_selector
     for attempt in range(RELISTS):
         objects: dict[Key, Any] = {}
         version = ""
+        pages = client.pages(
+            resource,
+            namespace,
+            label_selector=wanted.label_selector,
+            field_selector=wanted.field_selector,
+            limit=wanted.page,
+            trim=wanted.of,
+        )
         try:
-            for page in client.pages(resource, namespace, label_selector=labels, field_selector=fields):
-                objects.update(wanted.of(page.items))
+            for page in pages:
+                objects.update(pair for pair in page.items if pair)
                 version = page.resource_version
         except Gone:
             if attempt == RELISTS - 1:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Answer, Gone, NotFound, api_error
@@ -26,11 +26,15 @@ MERGE_PATCH = "application/merge-patch+json"
 RELISTS = 3
 
 
+def _whole(item: Object) -> Object:
+    return item
+
+
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a LIST and the resource version a watch goes on from."""
+    """The objects of a LIST, or what was kept of each, and the resource version a watch goes on from."""
 
-    items: list[Object]
+    items: list[Any]
     resource_version: str
 
 
@@ -106,12 +110,16 @@ class Client:
         label_selector: str | None = None,
         field_selector: str | None = None,
         limit: int = PAGE,
+        trim: Callable[[Object], Any] = _whole,
     ) -> Iterator[Listing]:
-        """A LIST page by page; all namespaces where none is given. A page that expired raises Gone."""
+        """A LIST page by page; all namespaces where none is given. A page that expired raises Gone.
+
+        trim: what is kept of each object; the whole of only one is in memory at a time.
+        """
         query = {"limit": str(limit), "labelSelector": label_selector, "fieldSelector": field_selector}
         path, where = resource.path(namespace), f"list of {resource.describe(namespace)}"
         while True:
-            page = self._json("GET", path, query=query, where=where)
+            page = self._transport.listing(path, trim, query=query, where=where)
             meta = page.get("metadata") or {}
             yield Listing(page.get("items") or [], str(meta.get("resourceVersion", "")))
             if not meta.get("continue"):

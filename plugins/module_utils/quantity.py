@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 _FORM = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?$")
@@ -31,6 +33,17 @@ def parse(value: Any) -> Fraction:
     return Fraction(number) * Fraction(10) ** _DECIMAL.get(suffix or "", 0)
 
 
+def render(value: Fraction, *, binary: bool) -> str:
+    """A value as Kubernetes writes it: a whole number with the largest suffix that leaves one, what is below rounded up.
+
+    binary: with Ki, Mi, ... for what is 1024 or more; smaller values and all others get m, k, M, ..., down to n.
+    """
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    if binary and size >= 1024:
+        return sign + _with_suffix(ceil(size), 1024, ["", *_BINARY])
+    return sign + _with_suffix(ceil(size * 10**9), 1000, ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"])
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two quantities have one value, however they are written; False where one is none."""
     try:
@@ -48,6 +61,16 @@ def fault(value: Any, *, positive: bool = True) -> str | None:
     if positive and parsed <= 0:
         return f"{value!r} must be more than 0"
     return None
+
+
+def _with_suffix(number: int, base: int, suffixes: Sequence[str]) -> str:
+    if number == 0:
+        return "0"
+    place = 0
+    while number % base == 0 and place < len(suffixes) - 1:
+        number //= base
+        place += 1
+    return f"{number}{suffixes[place]}"
 
 
 def _advice(text: str) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Keys of a volume whose values are secrets: cloud-init's data.
-SECRET_FIELDS = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64"})
+# Where kubectl keeps the whole manifest that was last applied, with the cloud-init data in it.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# Keys whose values are secrets: a volume's with cloud-init's data, and the annotation that repeats them.
+SECRET_FIELDS = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64", LAST_APPLIED})
 
 # Headers that an import sends may log in; CDI repeats them in annotations of the claim.
 HEADERS = "extraHeaders"

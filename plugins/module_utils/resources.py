@@ -64,6 +64,7 @@ UPLOAD_TOKEN = Resource("upload.cdi.kubevirt.io/v1beta1", "uploadtokenrequests",
 NAMESPACE = Resource("v1", "namespaces", "Namespace", namespaced=False)
 NODE = Resource("v1", "nodes", "Node", namespaced=False)
 POD = Resource("v1", "pods", "Pod")
+SERVICE = Resource("v1", "services", "Service")
 EVENT = Resource("v1", "events", "Event")
 CONFIG_MAP = Resource("v1", "configmaps", "ConfigMap")
 SECRET = Resource("v1", "secrets", "Secret")

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import urlencode
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection, ssl_context
@@ -21,8 +21,10 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     ApiError,
     Conflict,
     ConnectionFailed,
+    HaError,
     api_error,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.listing import decode
 
 try:
     import urllib3
@@ -81,6 +83,19 @@ class Transport:
     def close(self) -> None:
         """Closes the kept connections."""
         self._pool.clear()
+
+    def listing(self, path: str, trim: Callable[[Object], Any], *, where: str, **request: Any) -> Object:
+        """A page of a LIST, with what `trim` makes of each of its items; HaError where the answer is none."""
+        response = self.send("GET", path, where=where, **request)
+        try:
+            return decode(response.data, trim)
+        except ValueError as error:
+            raise HaError(
+                "the answer is no list of objects",
+                where=where,
+                why=str(error),
+                fix="Check that the address is that of the API server, and for a proxy between",
+            ) from error
 
     def json(self, method: str, path: str, *, where: str, **request: Any) -> Object:
         """`send` for an answer that is a JSON object; an answer without a body is an empty one."""

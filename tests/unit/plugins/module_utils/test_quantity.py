@@ -66,3 +66,31 @@ def test_a_size_is_more_than_zero(text: Any) -> None:
 @pytest.mark.parametrize("text", [True, None, [1]])
 def test_other_types_are_no_quantities(text: Any) -> None:
     assert "is no quantity" in (quantity.fault(text) or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "binary", "decimal"),
+    [
+        (0, "0", "0"),
+        (1, "1", "1"),
+        (1000, "1k", "1k"),
+        (1023, "1023", "1023"),
+        (1024, "1Ki", "1024"),
+        (1536 * 1024**2, "1536Mi", "1610612736"),
+        (3 * 1024**6, "3Ei", "3458764513820540928"),
+        (5 * 1024**7, "5120Ei", "5902958103587056517120"),
+        (2 * 10**18, "1953125000000000Ki", "2E"),
+        (Fraction(1, 4), "250m", "250m"),
+        (Fraction(1, 3), "333333334n", "333333334n"),
+        (-(1024**3), "-1Gi", "-1073741824"),
+        (Fraction(-3, 2), "-1500m", "-1500m"),
+    ],
+)
+def test_render(value: Any, binary: str, decimal: str) -> None:
+    assert quantity.render(Fraction(value), binary=True) == binary
+    assert quantity.render(Fraction(value), binary=False) == decimal
+
+
+@pytest.mark.parametrize("text", ["512Mi", "1Gi", "1536Mi", "1500m", "3", "250u", "7Ei"])
+def test_what_is_rendered_already_stays(text: str) -> None:
+    assert quantity.render(quantity.parse(text), binary=True) == text

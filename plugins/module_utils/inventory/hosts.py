@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: from what was read to hosts with their variables and groups."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import records, selector, services
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.options import ALL, Settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.reach import reach
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.services import Key, Lead
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.redaction import LAST_APPLIED
+
+Record = dict[str, Any]
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_]")
+_STATUS = {
+    "Pending": "Starting",
+    "Scheduling": "Starting",
+    "Scheduled": "Starting",
+    "Running": "Running",
+    "Succeeded": "Stopped",
+    "Failed": "Stopped",
+}
+_FINAL = frozenset({"Succeeded", "Failed"})
+_BOOKKEEPING = frozenset(
+    {
+        "kubevirt.io/latest-observed-api-version",
+        "kubevirt.io/storage-observed-api-version",
+        "kubevirt.io/pci-topology-version",
+        "kubevirt.io/vm-generation",
+        LAST_APPLIED,
+    }
+)
+# Ansible takes them for the controller.
+_CONTROLLER = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass
+class Content:
+    """What was read: trimmed machines, instances and Services, and what could not be read, a sentence each."""
+
+    vms: list[Record] = field(default_factory=list)
+    vmis: list[Record] = field(default_factory=list)
+    services: list[Record] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of the inventory."""
+
+    name: str
+    variables: Mapping[str, Any]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A VirtualMachine and its instance, or one of them."""
+
+    vm: Record | None
+    vmi: Record | None
+    leads: Sequence[Lead] = ()
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        found = self.vmi or self.vm or {}
+        return str(found["namespace"]), str(found["name"])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of machine and instance; of one that does not run those that its instance will have."""
+        vm = self.vm or {}
+        return {**vm.get("labels", {}), **(self.vmi["labels"] if self.vmi else vm.get("template_labels", {}))}
+
+
+def arrange(
+    content: Content, settings: Settings, existing: frozenset[str] = frozenset({"all", "ungrouped"})
+) -> tuple[list[Host], list[str]]:
+    """The hosts in the order of their namespaces and names, and a sentence for each machine that cannot be one.
+
+    existing: the groups that the inventory has already; Ansible would take a host of such a name for the group.
+    """
+    named: dict[str, list[Machine]] = {}
+    for machine in machines(content, settings):
+        namespace, name = machine.key
+        uid = (machine.vm or machine.vmi or {}).get("uid")
+        named.setdefault(settings.host_format.format(namespace=namespace, name=name, uid=uid), []).append(machine)
+    hosts = [_host(name, found[0], settings) for name, found in named.items() if len(found) == 1]
+    groups = {settings.parent_group, *(group for host in hosts for group in host.groups)}
+    reserved = _CONTROLLER | groups | existing
+    faults = [*_ambiguous(named), *_reserved(hosts, reserved)]
+    return [host for host in hosts if host.name not in reserved], faults
+
+
+def machines(content: Content, settings: Settings) -> Iterator[Machine]:
+    """The machines that the options ask for."""
+    matches = selector.matcher(settings.label_selectors)
+    vms = {(vm["namespace"], vm["name"]): vm for vm in content.vms}
+    vmis = {(vmi["namespace"], vmi["name"]): vmi for vmi in content.vmis}
+    alive = [vmi for vmi in content.vmis if vmi["phase"] not in _FINAL]
+    leads = services.leads(content.services, alive) if content.services else {}
+    for key in sorted(vms.keys() | vmis.keys()):
+        vm, vmi = vms.get(key), vmis.get(key)
+        machine = Machine(vm, vmi, leads.get(key, ()))
+        if (settings.machines == ALL or _runs(vmi)) and matches(machine.labels):
+            yield machine
+
+
+def status(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str:
+    """The machine's status in KubeVirt's words; by its instance where the VirtualMachine was not read."""
+    if vm is not None:
+        return str(vm["status"] or "Stopped")
+    if vmi is None:
+        return "Stopped"
+    if vmi["deleting"] and vmi["phase"] not in _FINAL:
+        return "Stopping"
+    return "Paused" if vmi["paused"] else _STATUS.get(vmi["phase"], "Unknown")
+
+
+def group_name(kind: str, *parts: str) -> str:
+    """A group's name; what Ansible does not allow in one becomes an underscore."""
+    return _UNSAFE.sub("_", "_".join((kind, *parts)))
+
+
+def _runs(vmi: Mapping[str, Any] | None) -> bool:
+    return vmi is not None and vmi["phase"] == "Running" and not vmi["deleting"]
+
+
+def _host(name: str, machine: Machine, settings: Settings) -> Host:
+    vm, vmi = machine.vm, machine.vmi
+    state, system = status(vm, vmi), records.os_name(vm, vmi)
+    found: dict[str, Any] = {}
+    if vmi is not None and vmi["phase"] not in _FINAL:
+        found, unreachable = reach(vmi, machine.leads, system, settings)
+    else:
+        unreachable = f"the machine does not run, it is {state}"
+    variables = {
+        "vmi_namespace": machine.key[0],
+        "vmi_name": machine.key[1],
+        "vmi_status": state,
+        "vmi_os": system,
+        "vmi_unreachable": unreachable,
+        **(_of_instance(vmi) if vmi else {}),
+        **(_of_machine(vm) if vm else {}),
+        **found,
+    }
+    if settings.reads_services:
+        variables["vmi_services"] = [services.describe(lead) for lead in machine.leads]
+    return Host(name, variables, tuple(_groups(machine, state, system, settings)))
+
+
+def _of_instance(vmi: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "vmi_uid": vmi["uid"],
+        "vmi_ready": vmi["ready"],
+        "vmi_migratable": vmi["migratable"],
+        "vmi_node_name": vmi["node"],
+        "vmi_interfaces": vmi["interfaces"],
+        "vmi_guest_os": vmi["guest_os"],
+        "vmi_labels": _telling(vmi, "labels"),
+        "vmi_annotations": _telling(vmi, "annotations"),
+    }
+
+
+def _of_machine(vm: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "vm_uid": vm["uid"],
+        "vm_run_strategy": vm["run_strategy"],
+        "vm_ready": vm["ready"],
+        "vm_restart_required": vm["restart_required"],
+        "vm_reason": vm["reason"],
+        "vm_labels": _telling(vm, "labels"),
+        "vm_annotations": _telling(vm, "annotations"),
+    }
+
+
+def _telling(item: Mapping[str, Any], part: str) -> dict[str, str]:
+    """Labels or annotations without those that repeat name or node, or are KubeVirt's bookkeeping."""
+    known = (item["name"], item.get("node"))
+    return {
+        key: value for key, value in item[part].items() if key not in _BOOKKEEPING and not _repeats(key, value, known)
+    }
+
+
+def _groups(machine: Machine, state: str, system: str | None, settings: Settings) -> Iterator[str]:
+    node = (machine.vmi or {}).get("node")
+    single = {"namespace": machine.key[0], "node": node, "os": system, "status": state.lower()}
+    for kind in settings.group_by:
+        if kind == "label":
+            labels = _telling({"name": machine.key[1], "node": node, "labels": machine.labels}, "labels")
+            yield from (group_name(kind, *pair) for pair in labels.items())
+        elif single[kind]:
+            yield group_name(kind, str(single[kind]))
+
+
+def _repeats(key: str, value: str, known: Sequence[Any]) -> bool:
+    return value in known and key.partition("/")[0].endswith("kubevirt.io")
+
+
+def _ambiguous(named: Mapping[str, Sequence[Machine]]) -> Iterator[str]:
+    for name, found in named.items():
+        if len(found) > 1:
+            shown = " and ".join("/".join(machine.key) for machine in found)
+            yield f"{shown} would both be host {name} and are left out; tell them apart by host_format, as {{namespace}}_{{name}}"
+
+
+def _reserved(hosts: Iterable[Host], reserved: frozenset[str]) -> Iterator[str]:
+    for host in hosts:
+        if host.name in reserved:
+            found = f"{host.variables['vmi_namespace']}/{host.variables['vmi_name']}"
+            yield f"{found} would be host {host.name}, which is a group's or the controller's name, and is left out; change host_format"

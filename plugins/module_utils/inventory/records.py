@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: what is kept of a machine, an instance and a Service; plain data, fit for a cache, and no secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import info
+
+Object = dict[str, Any]
+
+_PREFERENCES = ("kubevirt.io/cluster-preference-name", "kubevirt.io/preference-name")
+_OS = "vm.kubevirt.io/os"
+
+
+def machine(vm: Object) -> Object:
+    """A VirtualMachine as `vm_info` shows it, with its template's labels, annotations and preference."""
+    spec = vm.get("spec") or {}
+    template = (spec.get("template") or {}).get("metadata") or {}
+    return {
+        **info.machine(vm, None, full=False),
+        "template_labels": template.get("labels") or {},
+        "hint": _hint(template) or _hint(vm["metadata"]) or (spec.get("preference") or {}).get("name") or "",
+    }
+
+
+def instance(vmi: Object) -> Object:
+    """A VirtualMachineInstance as `vmi_info` shows it, and what its connections need.
+
+    guest: the guest's system by its agent in one word, "" without one; hint: the preference or the annotation that
+    names a system; pod_network: the name of the pod network among its networks; ports: the named ports of its
+    interfaces; host_name: the guest's, where it is not the instance's name.
+    """
+    spec, status = vmi.get("spec") or {}, vmi.get("status") or {}
+    devices = (spec.get("domain") or {}).get("devices") or {}
+    return {
+        **info.instance(vmi, full=False),
+        "guest": str((status.get("guestOSInfo") or {}).get("id") or ""),
+        "hint": _hint(vmi["metadata"]),
+        "pod_network": next((str(net["name"]) for net in spec.get("networks") or [] if "pod" in net), ""),
+        "ports": {
+            str(port["name"]): int(port["port"])
+            for interface in devices.get("interfaces") or []
+            for port in interface.get("ports") or []
+            if port.get("name") and port.get("port")
+        },
+        "host_name": spec.get("hostname") or "",
+    }
+
+
+def service(item: Object) -> Object | None:
+    """A Service that selects pods, None for any other."""
+    spec = item.get("spec") or {}
+    if not spec.get("selector") or spec.get("type") == "ExternalName":
+        return None
+    ingress = ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    addresses = [found.get("hostname") or found.get("ip") for found in ingress]
+    return {
+        "namespace": item["metadata"]["namespace"],
+        "name": item["metadata"]["name"],
+        "type": spec.get("type") or "ClusterIP",
+        "selector": dict(spec["selector"]),
+        "cluster_ip": None if spec.get("clusterIP") in (None, "", "None") else spec["clusterIP"],
+        "addresses": [str(address) for address in [*addresses, *(spec.get("externalIPs") or [])] if address],
+        "ports": [_port(port) for port in spec.get("ports") or []],
+    }
+
+
+def os_name(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str | None:
+    """The guest's system in one word, `windows` for any Windows: what the agent says, else a preference or annotation.
+
+    A preference's name begins with the system (`rhel.9`, `windows.11.virtio`), as does `vm.kubevirt.io/os` (`rhel9`).
+    """
+    guest = (vmi or {}).get("guest") or ""
+    name = str(guest or (vmi or {}).get("hint") or (vm or {}).get("hint") or "").lower()
+    if name.startswith(("mswindows", "windows", "win2k")):
+        return "windows"
+    return (name if guest else name.split(".")[0].rstrip("0123456789-_")) or None
+
+
+def _hint(meta: Mapping[str, Any]) -> str:
+    annotations = meta.get("annotations") or {}
+    return next((str(annotations[key]) for key in (*_PREFERENCES, _OS) if annotations.get(key)), "")
+
+
+def _port(port: Mapping[str, Any]) -> Object:
+    return {
+        "name": port.get("name"),
+        "port": port["port"],
+        "target_port": port.get("targetPort", port["port"]),
+        "node_port": port.get("nodePort"),
+        "protocol": port.get("protocol") or "TCP",
+    }

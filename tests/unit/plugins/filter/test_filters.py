@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters as templates use them: their values, and errors that name the filter, the value and the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.virtops.kubevirt_ha.plugins.filter import quantities, recovery_budget
+
+FILTERS = {**quantities.FilterModule().filters(), **recovery_budget.FilterModule().filters()}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("to_bytes", "512Mi", 536870912),
+        ("to_bytes", "1.5Gi", 1610612736),
+        ("to_bytes", "2G", 2_000_000_000),
+        ("to_bytes", 1024, 1024),
+        ("to_bytes", "1500m", 2),
+        ("to_cores", "250m", 0.25),
+        ("to_cores", "2", 2),
+        ("to_cores", 1.5, 1.5),
+        ("to_millicores", "1.5", 1500),
+        ("to_millicores", "100u", 1),
+        ("to_millicores", 2, 2000),
+        ("to_quantity", 536870912, "512Mi"),
+        ("to_quantity", "1024Mi", "1Gi"),
+        ("to_quantity", 1610612736.0, "1536Mi"),
+        ("to_quantity", 1500, "1500"),
+        ("to_quantity", 1.5, "1500m"),
+        ("to_quantity", "0.5", "500m"),
+        ("to_quantity", 0, "0"),
+        ("to_quantity", 1536.5, "1537"),
+    ],
+)
+def test_quantities(name: str, value: Any, expected: Any) -> None:
+    found = FILTERS[name](value)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_decimal_quantities() -> None:
+    assert FILTERS["to_quantity"]("2Gi", format="decimal") == "2147483648"
+    assert FILTERS["to_quantity"](2_000_000_000, "decimal") == "2G"
+
+
+@pytest.mark.parametrize("name", ["to_bytes", "to_cores", "to_millicores", "to_quantity"])
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("1GB", "'1GB' is no quantity: write 1Gi for powers of 1024 or 1G for powers of 1000"),
+        ("two", "'two' is no quantity: write a number with a unit such as 512Mi or 2Gi"),
+        (None, "None is no quantity"),
+        (True, "True is no quantity"),
+        ({}, "{} is no quantity"),
+    ],
+)
+def test_what_is_no_quantity(name: str, value: Any, advice: str) -> None:
+    with pytest.raises(AnsibleError) as caught:
+        FILTERS[name](value)
+    assert str(caught.value).startswith(f"virtops.kubevirt_ha.{name}: {advice}")
+
+
+def test_a_format_that_does_not_exist() -> None:
+    with pytest.raises(AnsibleError, match="format 'si' does not exist, write binary or decimal"):
+        FILTERS["to_quantity"](1, "si")
+
+
+def test_recovery_budget_takes_one_report_or_any_sequence_of_them() -> None:
+    report = {"passed": True, "scenario": "node_power_loss", "rto_seconds": 14.0, "figures": {}, "faults": []}
+    for given in (report, [report], (one for one in [report])):
+        verdict = FILTERS["recovery_budget"](given, {"rto_seconds": 20})
+        assert (verdict["passed"], verdict["drills"]) == (True, 1)
+
+
+@pytest.mark.parametrize("given", ["reports/latest/report.json", 3, None])
+def test_recovery_budget_says_what_it_takes(given: Any) -> None:
+    with pytest.raises(AnsibleError, match="recovery_budget: .* is no drill report; give the content of report.json"):
+        FILTERS["recovery_budget"](given)
