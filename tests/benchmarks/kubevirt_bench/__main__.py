@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
@@ -28,6 +29,7 @@ from kubevirt_bench.groups import GROUPS, Bench
 from kubevirt_bench.measure import CommandFailed
 from kubevirt_bench.picture import picture
 from kubevirt_bench.stage import ROOT, Stage
+from kubevirt_bench.still import still
 
 STAND_IN = "stand-in without nodes: real etcd and kube-apiserver, its admission webhooks, simulated guests"
 
@@ -47,6 +49,16 @@ def cluster(folder: Path) -> Iterator[Path]:
         standin.stop()
 
 
+@contextmanager
+def instances(stage: Stage, folder: Path) -> Iterator[Stage]:
+    """The cluster for the inventory: one that was given as it is, for nobody wants thousands of instances there."""
+    if os.environ.get("BENCH_KUBECONFIG"):
+        yield stage
+        return
+    with still(stage.bare, folder) as other:
+        yield other
+
+
 def chosen() -> list[str]:
     """The groups to measure."""
     asked = [name for name in os.environ.get("BENCH_ONLY", "").split(",") if name]
@@ -60,8 +72,8 @@ def origin() -> Origin:
     """Where the figures come from."""
     git = ("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*")
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    other = os.environ.get("BENCH_KUBEVIRT_SOURCE", "the cluster of BENCH_KUBECONFIG")
-    return Origin("make bench", commit, other if os.environ.get("BENCH_KUBECONFIG") else STAND_IN)
+    given = os.environ.get("BENCH_KUBEVIRT_SOURCE", "the cluster of BENCH_KUBECONFIG")
+    return Origin("make bench", commit, given if os.environ.get("BENCH_KUBECONFIG") else STAND_IN)
 
 
 def measured(bench: Bench, names: list[str]) -> list[Figure]:
@@ -84,7 +96,10 @@ def main() -> int:
         print(f"{lacks}; `make lab` builds it, or give BENCH_KUBECONFIG", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="kubevirt-bench-") as folder, cluster(Path(folder)) as kubeconfig:
-        bench = Bench(Stage(kubeconfig, Path(folder)), int(os.environ.get("BENCH_REPEATS", "3")))
+        stage = Stage(kubeconfig, Path(folder))
+        bench = Bench(
+            stage, partial(instances, stage, Path(folder) / "still"), int(os.environ.get("BENCH_REPEATS", "3"))
+        )
         try:
             found = measured(bench, names)
         finally:

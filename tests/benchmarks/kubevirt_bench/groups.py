@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 
@@ -17,25 +19,26 @@ from kubevirt_bench.measure import Run
 from kubevirt_bench.stage import ROOT, Stage
 
 LOOP = 50
-INSTANCES = 5000
 GROWTH = (100, 1000, 10000)
 _RESOURCE = "virtualmachines"
 
 
 @dataclass
 class Bench:
-    """What all groups share: the cluster, how often each contender runs, and the lines of the picture."""
+    """What all groups share: the cluster, one whose instances stay as they are, how often each contender runs, and the
+    lines of the picture."""
 
     stage: Stage
+    still: Callable[[], AbstractContextManager[Stage]]
     repeats: int
     seconds: dict[str, dict[int, float]] = field(default_factory=dict)
     memory: dict[str, dict[int, float]] = field(default_factory=dict)
 
-    def add(self, side: Side, work: Callable[[], Run], resource: str = _RESOURCE) -> None:
+    def add(self, side: Side, work: Callable[[], Run]) -> None:
         """One more run of a contender."""
         run, counts = self.stage.counted(work)
         side.runs.append(run)
-        side.requests = requests.on(counts, resource)
+        side.requests = requests.on(counts, _RESOURCE)
 
 
 def machines(bench: Bench, count: int) -> list[Figure]:
@@ -47,7 +50,10 @@ def machines(bench: Bench, count: int) -> list[Figure]:
         empty.append(stage.play(playbooks.empty()))
         mine, other, bare = (stage.namespace() for _ in range(3))
         # Who comes first meets the colder API server: they take turns in that too.
-        sides = [(ours, stage.play, playbooks.ours(count, mine)), (peer, stage.play, playbooks.k8s(count, other))]
+        sides: list[tuple[Side, Callable[..., Run], Any]] = [
+            (ours, stage.play, playbooks.ours(count, mine)),
+            (peer, stage.play, playbooks.k8s(count, other)),
+        ]
         sides.append((floor, stage.floor, [playbooks.machine(name, bare) for name in playbooks.names(count)]))
         again = [(ours_again, *sides[0][1:]), (peer_again, *sides[1][1:])]
         turn = len(empty) % 2
@@ -80,22 +86,26 @@ def inventory(bench: Bench) -> list[Figure]:
             Figure(names[0], None, "times as fast", figures.INVENTORY_RATIO, why=why, at_least=True),
             Figure(names[1], None, "paged LISTs", figures.MOST_LISTS, why=why),
         ]
-    stage, resource = bench.stage, "virtualmachineinstances"
-    spaces = [stage.namespace() for _ in range(playbooks.INVENTORY_NAMESPACES)]
-    stage.bare.create_all([playbooks.instance(index, spaces) for index in range(INSTANCES)])
-    stage.settle(INSTANCES)
+    with bench.still() as stage:
+        return _inventory(stage, stage.instances(), bench.repeats, names)
+
+
+def _inventory(stage: Stage, count: int, repeats: int, names: tuple[str, str]) -> list[Figure]:
+    resource = "virtualmachineinstances"
     ours, peer, empty, lists, hosts = Side(), Side(), list[Run](), 0, (0, 0)
-    for _ in range(bench.repeats):
+    for _ in range(repeats):
         empty.append(stage.empty_inventory())
         run, counts = stage.counted(lambda: stage.inventory("virtops.kubevirt_ha.kubevirt"))
         ours.runs.append(run)
         ours.requests = requests.on(counts, resource)
-        there = {resource: INSTANCES, _RESOURCE: 1, "services": 1}
-        lists, mine = requests.paged_lists(counts, there, figures.PAGE), stage.hosts()
-        bench.add(peer, lambda: stage.inventory("kubevirt.core.kubevirt"), resource)
+        lists = requests.paged_lists(counts, {resource: count, _RESOURCE: 1, "services": 1}, figures.PAGE)
+        mine = stage.hosts()
+        run, counts = stage.counted(lambda: stage.inventory("kubevirt.core.kubevirt"))
+        peer.runs.append(run)
+        peer.requests = requests.on(counts, resource)
         hosts = (mine, stage.hosts())
     both = {"ours": hosts[0], "peer": hosts[1]}
-    found = figures.compared(names[0], ours, peer, empty, figures.INVENTORY_RATIO, hosts=both)
+    found = figures.compared(names[0], ours, peer, empty, figures.INVENTORY_RATIO, instances=count, hosts=both)
     return [found, Figure(names[1], lists, "paged LISTs", figures.MOST_LISTS, samples=1)]
 
 

@@ -44,6 +44,20 @@ def instance(index: int, namespaces: list[str]) -> Object:
     return {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": meta, "spec": _INSTANCE}
 
 
+def running(index: int) -> Object:
+    """The status of an instance that runs."""
+    address = f"10.{index // 65536 % 256}.{index // 256 % 256}.{index % 256}"
+    interface = {"name": "default", "ipAddress": address, "ipAddresses": [address], "mac": "02:00:00:00:00:01"}
+    conditions = [{"type": "Ready", "status": "True"}, {"type": "LiveMigratable", "status": "True"}]
+    return {
+        "phase": "Running",
+        "nodeName": f"node-{index % 20}",
+        "interfaces": [interface],
+        "conditions": conditions,
+        "guestOSInfo": {"id": "fedora", "name": "Fedora Linux"},
+    }
+
+
 def ours_arguments(count: int, namespace: str) -> Object:
     """The arguments of `virtops.kubevirt_ha.vm`."""
     defaults = {
