@@ -91,6 +91,10 @@ scenario: venv collection ## Molecule on the nodes of the running lab
 e2e: venv collection ## The demo from nothing to the report, and the lab's end
 	@$(BIN)/python tests/run.py e2e
 
+.PHONY: bench
+bench: venv collection ## Measures the modules and the inventory beside their peers; figures go to reports/bench.json
+	@PYTHONPATH=tests/benchmarks:tests/integration/contract:$(CACHE) $(BIN)/python -m kubevirt_bench
+
 .PHONY: lock
 lock: ## Writes the lock files of the Python dependencies anew
 	@for minor in 3.11 3.12 3.13; do \

@@ -75,8 +75,9 @@ def _tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(BIN / name), *arguments)
 
 
-def _lint(name: str, *command: str, minutes: float = 5, folder: Path = COPY) -> Check:
-    return Check("lint", name, _tool(*command), minutes, folder=folder, environment={"HOME": str(HOME)})
+def _lint(name: str, *command: str, minutes: float = 5, folder: Path = COPY, **environment: str) -> Check:
+    variables = {"HOME": str(HOME), **environment}
+    return Check("lint", name, _tool(*command), minutes, folder=folder, environment=variables)
 
 
 def _pytest(level: str, name: str, path: str, minutes: float, *needs: Need, marks: str = "") -> Check:
@@ -95,6 +96,8 @@ def _playbook(level: str, name: str, minutes: float, *command: str) -> Check:
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
 MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
 BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COPY / "roles/lab/files").glob("*.py"))
+# What the benchmarks import from elsewhere.
+BENCH_PATH = os.pathsep.join([str(CACHE), str(COPY / "tests/integration/contract")])
 # A folder each; these need no kube-apiserver.
 WITHOUT_CLUSTER = ("fencing", "libvirt", "preflight")
 INTEGRATION = tuple(
@@ -110,6 +113,7 @@ CHECKS: tuple[Check, ...] = (
     _lint("types-lab", *MYPY, ".", folder=COPY / "roles/lab/files/nspawn_lab"),
     _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
+    _lint("types-benchmarks", *MYPY, "-p", "kubevirt_bench", folder=COPY / "tests/benchmarks", MYPYPATH=BENCH_PATH),
     _lint("yamllint", "yamllint", "--strict", "."),
     _lint("ansible-lint", "ansible-lint", "--offline", "--strict", "--profile=production", "--nocolor", minutes=10),
     _lint(

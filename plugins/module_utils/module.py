@@ -66,19 +66,25 @@ class Module(AnsibleModule):
             self._forget_harmless_values()
             error = InputError([*explain(self._spec, self.params), *self._faults_besides()])
             msg, kwargs["error"] = str(error), error.as_dict()
-        kwargs.setdefault("invocation", {"module_args": without_secrets(getattr(self, "params", {}))})
+        kwargs.setdefault("invocation", self._invocation())
         super().fail_json(msg, **kwargs)
         raise AssertionError("fail_json ends the module")
 
     def exit_json(self, **kwargs: Any) -> NoReturn:
         """As AnsibleModule's, with an invocation that holds no secrets."""
-        kwargs.setdefault("invocation", {"module_args": without_secrets(self.params)})
+        kwargs.setdefault("invocation", self._invocation())
         super().exit_json(**kwargs)
         raise AssertionError("exit_json ends the module")
 
     def fail_with(self, error: HaError, **result: Any) -> NoReturn:
         """Fails with the shape that all errors of the collection have."""
         self.fail_json(str(error), error=error.as_dict(), **result)
+
+    def _invocation(self) -> dict[str, Any]:
+        """The parameters without secrets, and without the options that entries of lists do not have: of a thousand
+        entries those are megabytes of nulls, which Ansible would carry, search for secrets and parse."""
+        params = getattr(self, "params", {})
+        return {"module_args": without_secrets({**params, **without_nulls(params, self._spec.options)})}
 
     def _faults(self) -> Iterable[str]:
         workers = self.params.get("workers")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one writer of measured figures: `reports/*.json` of drills and benchmarks alike.
 
-A file is name → {value, unit, limit, passed, samples, command, commit, kubevirt_source, at}. A figure without a value
-has not passed, whatever its limit.
+A file is name → {value, unit, limit, passed, samples, command, commit, kubevirt_source, at}, and what a figure brings
+along beside. A figure without a value has not passed, whatever its limit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 Number = Union[int, float]
@@ -34,7 +34,8 @@ class Figure:
     """One measured figure.
 
     limit: the highest value allowed, or the lowest where `at_least`; samples: what the value comes from, a number of
-    samples or the values themselves; why: why there is no value.
+    samples or the values themselves; why: why there is no value; more: what stands beside in the entry, and never in the
+    place of the fields that all entries have.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Figure:
     samples: Any = 0
     why: str = ""
     at_least: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -69,6 +71,7 @@ def as_entries(figures: list[Figure], origin: Origin, at: float | None = None) -
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
     return {
         figure.name: {
+            **figure.more,
             "value": figure.value,
             "unit": figure.unit,
             "limit": figure.limit,

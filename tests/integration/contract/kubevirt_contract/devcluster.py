@@ -15,6 +15,7 @@ SOURCE = ROOT / "roles" / "lab" / "files" / "standin"
 BINARIES = Path(os.environ.get("KUBEVIRT_HA_BINARIES", ROOT / ".cache" / "lab" / "bin"))
 START_SECONDS = 120.0
 READY = "kubevirt-standin ready"
+BARE_READY = "devcluster ready"  # with --no-standin
 
 
 class DevCluster:
@@ -63,7 +64,8 @@ class DevCluster:
                 start_new_session=True,
             )
         end = time.monotonic() + START_SECONDS
-        while READY not in self.log.read_text("utf-8", "replace"):
+        sign = BARE_READY if "--no-standin" in self._options else READY
+        while sign not in self.log.read_text("utf-8", "replace"):
             if self._process.poll() is not None or time.monotonic() > end:
                 tail = self.log.read_text("utf-8", "replace")[-2000:]
                 self.stop()
