@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Gone, HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 
 Object = dict[str, Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_RELISTS = 3
 
 # Namespace and name.
 Key = tuple[str, str]
@@ -130,6 +132,16 @@ def _read_scope(
     label_selector: str | None,
     found: Snapshot,
 ) -> None:
-    for page in client.pages(resource, namespace, label_selector=label_selector):
-        found.objects.update((key, item) for item in page.items for key in (key_of(item),) if keep(key))
-        found.scopes[namespace] = page.resource_version
+    for attempt in range(_RELISTS):
+        objects: dict[Key, Object] = {}
+        try:
+            for page in client.pages(resource, namespace, label_selector=label_selector):
+                objects.update((key, item) for item in page.items for key in (key_of(item),) if keep(key))
+                version = page.resource_version
+        except Gone:  # the server forgot the first page in the meantime
+            if attempt == _RELISTS - 1:
+                raise
+        else:
+            found.objects.update(objects)
+            found.scopes[namespace] = version
+            return

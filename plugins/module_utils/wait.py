@@ -106,10 +106,13 @@ def wait_for(
     news: queue.Queue[_News] = queue.Queue()
     stop = threading.Event()
     selector = f"metadata.name={targets[0].key[1]}" if len(waiting) == 1 and len(targets) == 1 else None
-    for kind, versions in ((resource, scopes), *([beside] if beside else [])):
-        for namespace, version in versions.items():
-            watcher = _Watcher(client, kind, namespace, selector, news, stop, give_up)
-            threading.Thread(target=watcher.run, args=(version,), daemon=True).start()
+    watchers = [
+        (_Watcher(client, kind, namespace, selector, news, stop, give_up), version)
+        for kind, versions in ((resource, scopes), *([beside] if beside else []))
+        for namespace, version in versions.items()
+    ]
+    for watcher, version in watchers:
+        threading.Thread(target=watcher.run, args=(version,), daemon=True).start()
     looked = time.monotonic()
     try:
         while waiting and time.monotonic() < give_up:
@@ -118,6 +121,13 @@ def wait_for(
             if time.monotonic() - looked >= _TICK:
                 looked, touched = time.monotonic(), set(waiting)
             failures.update(_judge(resource, waiting, beside is not None, touched))
+        if waiting:
+            # A watch may have fallen silent without an end, so time-outs are told after a last look only.
+            stop.set()
+            for watcher, _version in watchers:
+                watcher.read()
+            _take_news(resource, waiting, news, 0.0)
+            failures.update(_judge(resource, waiting, beside is not None, list(waiting)))
     except HaError as error:
         failures.update({key: _blind(resource, target, error) for key, target in waiting.items()})
     else:
@@ -221,7 +231,7 @@ class _Watcher:
         """Watches from a resource version on; an empty one begins with a read."""
         try:
             while not self._over():
-                version = self._follow(version) if version else self._read()
+                version = self._follow(version) if version else self.read()
                 self.stop.wait(_BETWEEN_WATCHES)
         except HaError as error:
             self.news.put(error)
@@ -246,7 +256,8 @@ class _Watcher:
             return ""
         return version
 
-    def _read(self) -> str:
+    def read(self) -> str:
+        """Reads the scope anew; the version to go on from."""
         listing = self.client.list(self.resource, self.namespace, field_selector=self.selector)
         objects = {key_of(item): item for item in listing.items}
         self.news.put(_Relisted(self.resource, self.namespace, objects, listing.resource_version))

@@ -107,14 +107,16 @@ def answer(code: int, reason: str, message: str, headers: dict[str, str] | None 
 
 
 EXPIRED = failure(410, "Expired", "too old resource version: 1 (2)")
-WEBHOOK = "Internal error occurred: failed calling webhook \"virt.example.com\": connection refused"
+WEBHOOK = 'Internal error occurred: failed calling webhook "virt.example.com": connection refused'
 POWER = ("stop", "start", "restart")
 
 FAULTS = (
     Fault("the answer of a write is lost", "write", lambda w: w.write("lose")),
     Fault("the answer of a write is cut in the middle", "write", lambda w: w.write("half")),
     Fault("a write is cut before it arrives", "write", lambda w: w.write("cut")),
-    Fault("conflict", "write", lambda w: w.write("answer", 3, **answer(409, "Conflict", "the object has been modified"))),
+    Fault(
+        "conflict", "write", lambda w: w.write("answer", 3, **answer(409, "Conflict", "the object has been modified"))
+    ),
     Fault("exists already", "write", lambda w: w.write("answer", 3, **answer(409, "AlreadyExists", "already exists"))),
     Fault(
         "too many requests, come back",
@@ -314,16 +316,16 @@ def assert_nothing_twice(proxy: Proxy, operation: str) -> None:
         assert all(count == 1 for count in proxy.done("PUT", f"/{operation}").values())
 
 
-def assert_done(
-    result: dict[str, Any], operation: str, client: Any, namespace: str, before: dict[str, str]
-) -> None:
+def assert_done(result: dict[str, Any], operation: str, client: Any, namespace: str, before: dict[str, str]) -> None:
     """All machines are as wanted, and the result says so."""
     assert not result.get("failed"), result["msg"]
     entries = result["vms"]
     assert len(entries) == MANY and not [entry for entry in entries if entry.get("error")]
     assert result["changed"] is (operation != "rerun")
     assert {entry["changed"] for entry in entries} == {operation != "rerun"}, entries
-    word = {"create": "created", "rerun": "unchanged", "change": "changed", "delete": "deleted"}.get(operation, operation)
+    word = {"create": "created", "rerun": "unchanged", "change": "changed", "delete": "deleted"}.get(
+        operation, operation
+    )
     assert {entry["action"] for entry in entries} == {word}
     machines = {item["metadata"]["name"]: item for item in client.list(VM, namespace).items}
     assert sorted(machines) == ([] if operation == "delete" else NAMES)
