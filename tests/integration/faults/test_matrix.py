@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every fault against every operation: the right result or a clear error, nothing done twice, `changed` and counts true.
 
-A row is a fault, a column an operation, on MANY machines where they are created and on FEW elsewhere. A cell is left out where the operation sends no request that
-the fault could hit (a second run writes and watches nothing).
+A row is a fault, a column an operation, on MANY machines where they are created and on FEW elsewhere. A cell is left out
+where the operation sends no request that the fault could hit (a second run writes and watches nothing).
 """
 
 from __future__ import annotations
