@@ -177,12 +177,12 @@ class _Run:
             failure = self._take(one, decision)
             if failure is None:
                 return
-            if attempt < _ATTEMPTS - 1:
-                time.sleep(_BETWEEN_ATTEMPTS * attempt)
-                # The machine first: what it has yet to carry out shows in it until the instance shows it.
-                one.vm = self.client.find(VM, one.key[1], one.key[0])
-                one.vmi = self.client.find(VMI, one.key[1], one.key[0])
-        raise failure
+            if attempt == _ATTEMPTS - 1:
+                raise failure
+            time.sleep(_BETWEEN_ATTEMPTS * attempt)
+            # The machine first: what it has yet to carry out shows in it until the instance shows it.
+            one.vm = self.client.find(VM, one.key[1], one.key[0])
+            one.vmi = self.client.find(VMI, one.key[1], one.key[0])
 
     def _take(self, one: Done, decision: Call | Later) -> HaError | None:
         """Carries a decision out; the failure where it is worth deciding anew."""
