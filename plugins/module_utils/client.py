@@ -12,7 +12,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Answer, Gone, NotFound, api_error
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    Answer,
+    ApiError,
+    Gone,
+    NotFound,
+    api_error,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport import (
     Object,
@@ -58,6 +64,7 @@ class Client:
     ) -> None:
         self._transport = Transport(connection, workers=workers, timeout=timeout, patience=patience)
         self._json = self._transport.json
+        self._timeout = timeout
 
     @property
     def requests(self) -> Requests:
@@ -153,7 +160,8 @@ class Client:
     ) -> Iterator[Event]:
         """Events after a resource version, until the server ends the stream, it breaks, or `seconds` are over.
 
-        The end says nothing: the caller goes on from the last version it saw. Gone where the version is too old.
+        A stream that is silent for as long as an answer may take counts as broken. The end says nothing: the caller
+        goes on from the last version it saw. Gone where the version is too old or the server lost track of it.
         """
         query = {
             "watch": "true",
@@ -164,12 +172,12 @@ class Client:
             "fieldSelector": field_selector,
         }
         where = f"watch of {resource.describe(namespace)}"
-        response = self._transport.send("GET", resource.path(namespace), query=query, where=where, stream=seconds + 5)
+        response = self._transport.send("GET", resource.path(namespace), query=query, where=where, stream=self._timeout)
         try:
             for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    raise api_error(_answer_of_event(event), what="the watch ended", where=where)
+                    raise _end_of_watch(event, where)
                 yield Event(event["type"], event["object"])
         except (TransportError, OSError, ValueError):
             return
@@ -254,10 +262,17 @@ class Client:
         *,
         subresource: str,
         body: Object | None = None,
+        repeat: bool = True,
     ) -> Object:
-        """PUT of a subresource, such as `start` of VM_ACTION. An answer without a body is an empty dictionary."""
-        path = resource.path(namespace, name, subresource)
-        return self._json("PUT", path, body=body or {}, where=f"{resource.describe(namespace, name)} ({subresource})")
+        """PUT of a subresource, such as `start` of VM_ACTION. An answer without a body is an empty dictionary.
+
+        repeat: whether it does no harm to carry it out twice; if not, an error may be `ambiguous`.
+        """
+        path, where = (
+            resource.path(namespace, name, subresource),
+            f"{resource.describe(namespace, name)} ({subresource})",
+        )
+        return self._json("PUT", path, body=body or {}, where=where, repeat=repeat)
 
 
 def _lines(response: Any) -> Iterator[bytes]:
@@ -269,6 +284,10 @@ def _lines(response: Any) -> Iterator[bytes]:
         yield from (line for line in whole if line.strip())
 
 
-def _answer_of_event(event: Mapping[str, Any]) -> Answer:
+def _end_of_watch(event: Mapping[str, Any], where: str) -> ApiError:
+    """What an ERROR event says. Trouble inside the server ends a watch as an old version does: by a fresh LIST."""
     status = event.get("object") or {}
-    return Answer(int(status.get("code") or 500), status, None)
+    answer = Answer(int(status.get("code") or 500), status, None)
+    if answer.status >= 500:
+        return Gone("the watch ended", where=where, why=answer.message, fix="List again", answer=answer)
+    return api_error(answer, what="the watch ended", where=where)

@@ -20,8 +20,10 @@ class HaError(Exception):
     """The base of all errors of this collection.
 
     what: what could not be done; where: the object or field; why: the reason, the server's own where there is one;
-    fix: the way out.
+    fix: the way out; ambiguous: a write may have been carried out all the same, since an answer to it was lost.
     """
+
+    ambiguous = False
 
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what)
@@ -111,12 +113,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: the object has changed, exists already, or is in another state.
-
-    ambiguous: an earlier attempt of the same request was cut off, so the object may be of our own making.
-    """
-
-    ambiguous = False
+    """409: the object has changed, exists already, or is in another state."""
 
 
 class Gone(ApiError):

@@ -130,7 +130,8 @@ def run(module: Module, work: Callable[[Client], Mapping[str, Any]]) -> NoReturn
         result = dict(work(client))
     except HaError as error:
         requests = client.requests.as_dict() if client else {"reads": 0, "writes": 0, "watches": 0}
-        module.fail_with(error, changed=False, requests=requests)
+        # What came of the writes is not known here; to say that nothing changed would be worse.
+        module.fail_with(error, changed=requests["writes"] > 0, requests=requests)
     result["requests"] = client.requests.as_dict()
     client.close()
     end(module, result)

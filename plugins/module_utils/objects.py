@@ -262,11 +262,14 @@ def _apply_one(
     would do, and keeps nothing."""
     done = Done(key, current=current)
     secrets: list[str] = []
+    # What may have been carried out already: the answer to it was lost.
+    lost: Plan | None = None
     try:
         for attempt in range(_CONFLICTS):
             done.plan = make_plan(kind, options, done.current)
             secrets = redaction.secrets(done.plan.body)
             if done.plan.action == "unchanged":
+                done.plan = lost or done.plan
                 return done
             try:
                 write = kind.write or _writer(kind.resource)
@@ -277,13 +280,15 @@ def _apply_one(
             except (Conflict, NotFound) as error:
                 if isinstance(error, NotFound) and done.plan.action == "created":
                     raise
-                done.written = done.written or getattr(error, "ambiguous", False)
+                if error.ambiguous:
+                    lost, done.written = done.plan, True
                 if attempt == _CONFLICTS - 1:
                     raise
             time.sleep(_BETWEEN_CONFLICTS * attempt)
             done.current = client.find(kind.resource, key[1], key[0])
     except HaError as error:
         done.error = _without(error, secrets)
+        done.written = done.written or error.ambiguous
     return done
 
 

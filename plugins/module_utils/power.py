@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, power_state, vm_state, vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError, Refused
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.power_state import Call, Later
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VMI
@@ -166,38 +166,54 @@ class _Run:
             return False
 
     def _send(self, one: Done) -> None:
-        """Sends what is decided; after a conflict decides anew on a fresh read."""
+        """Sends what is decided; after a conflict or a lost answer decides anew on a fresh read.
+
+        A call whose answer was lost is the outcome's from then on: nobody can say that it was not carried out.
+        """
         for attempt in range(_ATTEMPTS):
             decision = power_state.decide(one.options, one.vm, one.vmi)
-            if decision is None:
+            if decision is None or power_state.is_under_way(one.call, decision, one.vmi, one.old_uid):
                 return
-            if isinstance(decision, Later):
-                if self.settings.check:
-                    one.call = decision.then
-                    return
-                failure: HaError = Refused("is on its way to another state", where=one.where, why=decision.why)
-            else:
-                try:
-                    self._put(one, decision)
-                    return
-                except ApiError as error:
-                    if error.status not in _RETRIED:
-                        raise
-                    failure = error
-            if attempt < _ATTEMPTS - 1:
-                time.sleep(_BETWEEN_ATTEMPTS * attempt)
-                one.vm, one.vmi = (self.client.find(kind, one.key[1], one.key[0]) for kind in (VM, VMI))
-        raise failure
+            failure = self._take(one, decision)
+            if failure is None:
+                return
+            if attempt == _ATTEMPTS - 1:
+                raise failure
+            time.sleep(_BETWEEN_ATTEMPTS * attempt)
+            # The machine first: what it has yet to carry out shows in it until the instance shows it.
+            one.vm = self.client.find(VM, one.key[1], one.key[0])
+            one.vmi = self.client.find(VMI, one.key[1], one.key[0])
+
+    def _take(self, one: Done, decision: Call | Later) -> HaError | None:
+        """Carries a decision out; the failure where it is worth deciding anew."""
+        if isinstance(decision, Call):
+            try:
+                self._put(one, decision)
+            except HaError as error:
+                if error.ambiguous:
+                    one.call = decision
+                retried = getattr(error, "status", 0) in _RETRIED or (error.ambiguous and decision.shows)
+                if not retried:
+                    raise
+                return error
+            return None
+        if self.settings.check:
+            one.call = decision.then
+            return None
+        return Refused("is on its way to another state", where=one.where, why=decision.why)
 
     def _put(self, one: Done, call: Call) -> None:
         namespace, name = one.key
-        uid = str(((one.vmi or {}).get("metadata") or {}).get("uid") or "")
+        if one.call is None:
+            one.old_uid = str(((one.vmi or {}).get("metadata") or {}).get("uid") or "")
         if not self.settings.check:
-            self.client.put(call.resource, name, namespace, subresource=call.verb, body=call.body)
+            self.client.put(
+                call.resource, name, namespace, subresource=call.verb, body=call.body, repeat=call.may_repeat
+            )
         elif call.dry:
             body = {**call.body, "dryRun": ["All"]}
             self.client.put(call.resource, name, namespace, subresource=call.verb, body=body)
-        one.call, one.old_uid = call, uid
+        one.call = call
 
     def _wait(self, targets: Sequence[Target], among: Sequence[Done]) -> None:
         """Waits for targets; what came of them is put into their outcomes."""

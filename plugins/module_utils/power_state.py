@@ -36,6 +36,16 @@ class Call:
     body: dict[str, Any] = field(default_factory=dict)
     dry: bool = False
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it does no harm to carry it out twice."""
+        return self.verb not in ("restart", "softreboot", "reset")
+
+    @property
+    def shows(self) -> bool:
+        """Whether machine and instance show that it was carried out."""
+        return self.verb not in ("softreboot", "reset")
+
 
 @dataclass(frozen=True)
 class Later:
@@ -57,6 +67,16 @@ def decide(options: Options, vm: Object | None, vmi: Object | None) -> Decision:
     if is_deleting(vm):
         raise Refused("is being deleted", where=where, fix="Take it out of the list")
     return _DECISIONS[str(options["state"])](_Machine(where, options, vm, vmi))
+
+
+def is_under_way(sent: Call | None, decision: Decision, vmi: Object | None, old_uid: str) -> bool:
+    """Whether a restart whose answer was lost is carried out: its instance is about to go, or another one is there.
+
+    old_uid: of the instance that it was to end.
+    """
+    if sent is None or sent.verb != "restart":
+        return False
+    return isinstance(decision, Later) or vmi is None or vmi["metadata"].get("uid") != old_uid
 
 
 def describe(vmi: Object | None) -> str:

@@ -19,7 +19,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Co
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
     Answer,
     ApiError,
-    Conflict,
     ConnectionFailed,
     HaError,
     api_error,
@@ -43,6 +42,9 @@ _ACCEPT = "application/json, */*"
 _BUSY = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+_LAST_TIMEOUT = 5.0
+# Of something between that stopped waiting for the server.
+_GIVEN_UP = frozenset({502, 504})
 
 
 @dataclass
@@ -64,6 +66,18 @@ class Requests:
         return {"reads": self.reads, "writes": self.writes, "watches": self.watches}
 
 
+@dataclass
+class _Trial:
+    """One request's attempts. `give_up` is of the monotonic clock, `pause` in seconds."""
+
+    give_up: float
+    writes: bool
+    repeat: bool
+    pause: float = _FIRST_PAUSE
+    ambiguous: bool = False
+    may_renew: bool = True
+
+
 class Transport:
     """Requests to one API server, from several threads at once.
 
@@ -78,6 +92,8 @@ class Transport:
         self._patience = patience
         self._token = self._read_token() if connection.token_file else connection.token
         self._login_lock = threading.Lock()
+        # Since when nothing has succeeded, of the monotonic clock; None where the last request did.
+        self._trouble: float | None = None
         self._pool = _make_pool(connection, workers)
 
     def close(self) -> None:
@@ -118,46 +134,80 @@ class Transport:
         body: Object | None = None,
         content_type: str = JSON,
         stream: float | None = None,
+        repeat: bool = True,
     ) -> Any:
-        """One request with its retries; the answer of a success, else an ApiError or ConnectionFailed."""
+        """One request with its retries; the answer of a success, else an ApiError or ConnectionFailed.
+
+        stream: seconds of silence after which a stream counts as broken; repeat: whether it does no harm to carry the
+        request out twice. If not, it is not sent again once it may have been carried out; `ambiguous` of the error
+        says so.
+        """
         url = _url(path, query)
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         kind = "watches" if stream else "reads" if method == "GET" or _is_dry(query, body) else "writes"
-        give_up = time.monotonic() + self._patience
-        pause, ambiguous, renewed = _FIRST_PAUSE, False, False
-        wait: float | None
+        trial = _Trial(time.monotonic() + self._patience, kind == "writes", repeat)
         while True:
             self.requests.count(kind)
-            token, wait = self._token, None
+            token, begun = self._token, time.monotonic()
             try:
                 response = self._attempt(method, url, data, content_type, stream)
             except (TransportError, OSError) as error:
-                failure: ApiError | ConnectionFailed = self._unreachable(error)
-                ambiguous = ambiguous or not _never_sent(error)
-                wait = None if _is_final(error) else pause
+                failure, wait = self._unanswered(error, where, trial)
             else:
                 if response.status < 300:
+                    self._trouble = None
                     return response
-                answer = Answer.parse(response.status, response.data, response.headers.get("Retry-After"))
-                failure = api_error(answer, what=_VERBS[method], where=where)
-                if isinstance(failure, Conflict):
-                    failure.ambiguous = ambiguous
-                if answer.status == 401 and not renewed and self._renew(token):
-                    renewed = True
+                failure, wait = self._answered(response, method, path, where, trial)
+                if isinstance(failure, ApiError) and failure.status == 401 and trial.may_renew and self._renew(token):
+                    trial.may_renew = False
                     continue
-                wait = _pause_before_retry(answer, method, pause)
-            if wait is None or time.monotonic() + wait > give_up:
+            failure.ambiguous = trial.ambiguous
+            if wait is None or time.monotonic() + wait > self._give_up(trial, failure, begun):
                 raise failure
             time.sleep(wait * random.uniform(0.8, 1.2))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            trial.pause = min(trial.pause * 2, _LONGEST_PAUSE)
+
+    def _unanswered(self, error: Exception, where: str, trial: _Trial) -> tuple[HaError, float | None]:
+        """The failure of an attempt that no answer came to, and the seconds until the next, None where there is none."""
+        lost = trial.writes and not _never_sent(error)
+        trial.ambiguous = trial.ambiguous or lost
+        final = _is_final(error) or (lost and not trial.repeat)
+        return self._unreachable(error, where, trial.ambiguous), None if final else trial.pause
+
+    def _answered(
+        self, response: Any, method: str, path: str, where: str, trial: _Trial
+    ) -> tuple[HaError, float | None]:
+        """The failure of an attempt that was answered, and the seconds until the next, None where there is none."""
+        answer = Answer.parse(response.status, response.data, response.headers.get("Retry-After"))
+        wait = _pause_before_retry(answer, method, path, trial.pause)
+        if trial.writes and answer.status >= 500 and wait is not None:
+            # What stands between may have given up on a server that went on.
+            trial.ambiguous = True
+            wait = None if answer.status in _GIVEN_UP and not trial.repeat else wait
+        return api_error(answer, what=_VERBS[method], where=where), wait
+
+    def _give_up(self, trial: _Trial, failure: HaError, begun: float) -> float:
+        """When to give up, of the monotonic clock: patience is for one outage, not for each request that meets it."""
+        if isinstance(failure, ApiError) and failure.status < 500:
+            return trial.give_up
+        if self._trouble is None:
+            self._trouble = begun
+        return min(trial.give_up, self._trouble + self._patience)
+
+    def _seconds(self) -> float:
+        """The time-out of one answer, a short one where an outage has outlasted all patience."""
+        trouble = self._trouble
+        lasting = trouble is not None and time.monotonic() > trouble + self._patience
+        return min(self._timeout, _LAST_TIMEOUT) if lasting else self._timeout
 
     def _attempt(self, method: str, url: str, data: bytes | None, content_type: str, stream: float | None) -> Any:
+        seconds = self._seconds()
         response = self._pool.request(
             method,
             self.connection.host + url,
             body=data,
             headers=self._headers(content_type if data is not None else None),
-            timeout=urllib3.Timeout(connect=min(10.0, self._timeout), read=stream or self._timeout),
+            timeout=urllib3.Timeout(connect=min(10.0, seconds), read=stream or seconds),
             retries=False,
             redirect=False,
             preload_content=stream is None,
@@ -200,14 +250,17 @@ class Transport:
         except OSError as error:
             raise ConnectionFailed("the token cannot be read", where=path, why=str(error.strerror)) from error
 
-    def _unreachable(self, error: Exception) -> ConnectionFailed:
+    def _unreachable(self, error: Exception, where: str, ambiguous: bool) -> ConnectionFailed:
         fix = "Check the address, the network and the proxy, then run again"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             fix = "Give the cluster's authority as ca_cert, or tls_server_name where the certificate lacks the address"
-        why = str(getattr(error, "reason", None) or error)
-        return ConnectionFailed("the API server cannot be reached", where=self.connection.host, why=why, fix=fix)
+        why = f"{self.connection.host}: {getattr(error, 'reason', None) or error}"
+        if ambiguous:
+            why += "; the request may have been carried out all the same"
+        return ConnectionFailed("the API server cannot be reached", where=where, why=why, fix=fix)
 
 
+_FINAL = ("CERTIFICATE_VERIFY_FAILED", "CertificateError", "WRONG_VERSION_NUMBER")
 _VERBS = {
     "GET": "could not be read",
     "POST": "could not be created",
@@ -241,14 +294,14 @@ def _url(path: str, query: Mapping[str, str | None] | None) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def _pause_before_retry(answer: Answer, method: str, pause: float) -> float | None:
+def _pause_before_retry(answer: Answer, method: str, path: str, pause: float) -> float | None:
     """Seconds until the next attempt, None where there is to be none.
 
-    A 429 without Retry-After is an answer (an eviction that is not allowed now), not a sign of load. A 500 to a write
+    A 429 without Retry-After to an eviction is an answer (it is not allowed now), not a sign of load. A 500 to a write
     is KubeVirt's way to refuse, unless an admission webhook was out of reach.
     """
     if answer.status in _BUSY:
-        if answer.status == 429 and answer.retry_after is None:
+        if answer.status == 429 and answer.retry_after is None and path.endswith("/eviction"):
             return None
         return max(pause, answer.retry_after or 0.0)
     if answer.status == 500 and method != "PUT":
@@ -258,10 +311,12 @@ def _pause_before_retry(answer: Answer, method: str, pause: float) -> float | No
 
 
 def _never_sent(error: Exception) -> bool:
-    return isinstance(error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+    return _is_final(error) or isinstance(
+        error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    )
 
 
 def _is_final(error: Exception) -> bool:
     """A certificate that does not fit, or an address that is none: another attempt will not mend it."""
     text = str(error)
-    return "CERTIFICATE_VERIFY_FAILED" in text or isinstance(error, urllib3.exceptions.LocationValueError)
+    return any(sign in text for sign in _FINAL) or isinstance(error, urllib3.exceptions.LocationValueError)

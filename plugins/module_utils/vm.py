@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import objects, plan, power, vm_object, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict
@@ -66,7 +67,10 @@ def apply(
     pending = [one for one in done if one.error is None and restart_required(one)]
     if restarts is not None and pending:
         options = [{"namespace": one.key[0], "name": one.key[1], "state": "restarted"} for one in pending]
-        found = power.apply(client, options, replace(settings, wait=True), serial=restarts.serial)
+        try:
+            found = power.apply(client, options, replace(settings, wait=True), serial=restarts.serial)
+        except HaError as error:
+            found = [power.Done(one, error=error) for one in options]
         outcome.restarted = {one.key: one for one in found}
         for one in pending:
             one.current = outcome.restarted[one.key].vm or one.current

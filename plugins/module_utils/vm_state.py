@@ -27,6 +27,9 @@ _FINAL = {
     "DataVolumeError": "Look at the DataVolume's conditions and at its importer pod's log",
     "CrashLoopBackOff": "Look at the virt-launcher pod's log and the instance's events",
 }
+# Trouble of the API server that the controller met, not of the machine: it tries again by itself.
+_PASSING = ("failed calling webhook", "etcdserver", "connection refused", "the server is currently unable")
+_CONTROLLER_RETRIES = 60.0
 _FIX_FAILURE = "Correct the machine's spec, then run again"
 _FIX_SYNC = "Correct what the node's virt-handler refuses, then run again"
 
@@ -94,7 +97,9 @@ def ready(vm: Object | None, *, unschedulable_grace: float = 60.0) -> Verdict:
     if is_ready(vm) or printable == "Paused":
         return DONE
     if holds(vm, "Failure"):
-        return Verdict(failed=True, why=describe(vm), fix=_FIX_FAILURE)
+        passing = any(sign in str(condition(vm, "Failure").get("message")) for sign in _PASSING)
+        grace = _CONTROLLER_RETRIES if passing else 0.0
+        return Verdict(failed=True, why=describe(vm), fix=_FIX_FAILURE, grace=grace)
     if printable in _FINAL:
         grace = unschedulable_grace if printable == "ErrorUnschedulable" else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FINAL[printable], grace=grace)

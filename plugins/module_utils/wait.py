@@ -87,10 +87,13 @@ def wait_for(
     news: queue.Queue[News] = queue.Queue()
     stop = threading.Event()
     selector = f"metadata.name={targets[0].key[1]}" if len(waiting) == 1 and len(targets) == 1 else None
-    for kind, versions in ((resource, scopes), *([beside] if beside else [])):
-        for namespace, version in versions.items():
-            watcher = Watcher(client, kind, namespace, kind, news, stop, give_up, field_selector=selector)
-            watcher.start(version)
+    watchers = [
+        (Watcher(client, kind, namespace, kind, news, stop, give_up, field_selector=selector), version)
+        for kind, versions in ((resource, scopes), *([beside] if beside else []))
+        for namespace, version in versions.items()
+    ]
+    for watcher, version in watchers:
+        watcher.start(version)
     looked = time.monotonic()
     try:
         while waiting and time.monotonic() < give_up:
@@ -99,6 +102,13 @@ def wait_for(
             if time.monotonic() - looked >= _TICK:
                 looked, touched = time.monotonic(), set(waiting)
             failures.update(_judge(resource, waiting, beside is not None, touched))
+        if waiting:
+            # A watch may have fallen silent without an end, so time-outs are told after a last look only.
+            stop.set()
+            for watcher, _version in watchers:
+                watcher.read()
+            _take_news(resource, waiting, news, 0.0)
+            failures.update(_judge(resource, waiting, beside is not None, list(waiting)))
     except HaError as error:
         failures.update({key: _blind(resource, target, error) for key, target in waiting.items()})
     else:

@@ -90,7 +90,7 @@ class Watcher:
 
     def _begin(self) -> str:
         if not self.unlisted:
-            return self._read()
+            return self.read()
         # Only once: what was deleted in the meantime is told by a read alone.
         self.unlisted = False
         return self._follow("")
@@ -117,7 +117,8 @@ class Watcher:
             return ""
         return version
 
-    def _read(self) -> str:
+    def read(self) -> str:
+        """Reads the scope anew; the version to go on from."""
         listing = self.client.list(
             self.resource, self.namespace, field_selector=self.field_selector, label_selector=self.label_selector
         )

@@ -110,6 +110,46 @@ def test_a_cut_connection_is_tried_again_and_the_conflict_that_follows_is_known_
     assert caught.value.ambiguous
 
 
+def test_what_must_not_be_done_twice_is_not_sent_again_once_it_may_have_been_done(api: Any, reply: Any) -> None:
+    api.says(reply(cut=True))
+    with pytest.raises(ConnectionFailed, match="may have been carried out") as caught:
+        api.client().put(VM_ACTION, "v", "a", subresource="restart", repeat=False)
+    assert caught.value.ambiguous and len(api.asked) == 1
+    api.says(reply(504, status(504)))
+    with pytest.raises(ApiError) as given_up:
+        api.client().put(VM_ACTION, "v", "a", subresource="restart", repeat=False)
+    assert given_up.value.ambiguous and len(api.asked) == 2
+
+
+def test_a_read_that_is_cut_is_not_ambiguous(api: Any, reply: Any) -> None:
+    api.says(*[reply(cut=True)] * 20)
+    with pytest.raises(ConnectionFailed) as caught:
+        api.client(patience=0.3).get(NODE, "n1")
+    assert not caught.value.ambiguous
+
+
+def test_429_without_a_time_is_load_where_nothing_is_evicted(api: Any, reply: Any) -> None:
+    api.says(reply(429, status(429, "TooManyRequests")), reply(body={}))
+    api.client().patch(VM, "v", {}, "a")
+    assert len(api.asked) == 2
+
+
+def test_an_outage_is_waited_for_once_and_not_by_each_request(api: Any, reply: Any) -> None:
+    api.says(*[reply(503, status(503))] * 50)
+    client = api.client(patience=1.0)
+    with pytest.raises(ApiError):
+        client.get(NODE, "n1")
+    before = len(api.asked)
+    for _again in range(3):
+        with pytest.raises(ApiError):
+            client.get(NODE, "n1")
+    assert len(api.asked) - before < 3 * before - 3
+    api.replies.clear()
+    api.says(reply(body={}), reply(503, status(503)), reply(body={}))
+    client.get(NODE, "n1")
+    client.get(NODE, "n1")
+
+
 def test_a_plain_conflict_is_not_ambiguous(api: Any, reply: Any) -> None:
     api.says(reply(409, status(409, "Conflict")))
     with pytest.raises(Conflict) as caught:
@@ -119,7 +159,7 @@ def test_a_plain_conflict_is_not_ambiguous(api: Any, reply: Any) -> None:
 
 def test_a_server_that_is_away_is_named() -> None:
     client = Client(Connection(host="http://127.0.0.1:1"), patience=0.3)
-    with pytest.raises(ConnectionFailed, match=r"http://127\.0\.0\.1:1.*cannot be reached"):
+    with pytest.raises(ConnectionFailed, match=r"Node n1: .*cannot be reached: http://127\.0\.0\.1:1"):
         client.get(NODE, "n1")
 
 
@@ -215,6 +255,18 @@ def test_a_watch_from_a_version_that_is_forgotten_says_so(api: Any, reply: Any, 
     api.says(reply(body=events(("ERROR", gone))) if as_event else reply(410, gone))
     with pytest.raises(Gone, match="too old"):
         list(api.client().watch(VM, "a", resource_version="5", seconds=1))
+
+
+def test_trouble_inside_the_server_ends_a_watch_as_an_old_version_does(api: Any, reply: Any) -> None:
+    api.says(reply(body=events(("ERROR", status(500, "InternalError", "etcdserver: no leader")))))
+    with pytest.raises(Gone, match="no leader"):
+        list(api.client().watch(VM, "a", resource_version="5", seconds=1))
+
+
+def test_a_watch_that_falls_silent_ends(api: Any, reply: Any) -> None:
+    api.says(reply(body=events(("ADDED", {"metadata": {}})), headers={"Content-Length": "5000"}))
+    found = list(api.client(timeout=0.5).watch(VM, "a", resource_version="5", seconds=200))
+    assert [event.type for event in found] == ["ADDED"]
 
 
 def test_importing_the_client_leaves_the_large_package_alone() -> None:

@@ -69,7 +69,9 @@ def test_a_version_that_is_forgotten_is_read_anew(api: Any, reply: Any) -> None:
 
 def test_what_was_before_our_own_write_is_not_believed(api: Any, reply: Any) -> None:
     # The watch begins at the list, so the old, ready state comes in after our write of version 8.
-    api.says(reply(body=stream(("MODIFIED", machine(6, ready=True)), ("DELETED", machine(7)))), *[reply(body=b"")] * 20)
+    found = {"metadata": {"resourceVersion": "8"}, "items": [machine(8, "Starting")]}
+    api.says(reply(body=stream(("MODIFIED", machine(6, ready=True)), ("DELETED", machine(7)))))
+    api.says(*[lambda asked: reply(body=b"" if "watch=" in asked.path else found)] * 20)
     failure, current, _client = wait(api, machine(8, "Starting"), timeout=1)
     assert failure is not None and not failure.terminal
     assert current["metadata"]["resourceVersion"] == "8"
@@ -224,3 +226,22 @@ def test_what_is_kept_of_an_object_is_decided_page_by_page(api: Any, reply: Any)
 def test_a_page_that_expired_leaves_nothing_of_the_first_try(api: Any, reply: Any) -> None:
     api.says(reply(body=page("a1", more="next")), reply(410, {"message": "expired"}), reply(body=page("a2")))
     assert set(bulk.read(api.client(), VM, []).objects) == {("a", "a2")}
+
+
+def test_a_list_that_expired_between_pages_begins_anew(api: Any, reply: Any) -> None:
+    first = listing("a/v", "a/w")
+    first["metadata"]["continue"] = "next"
+    expired = {"code": 410, "reason": "Expired", "message": "too old"}
+    api.says(reply(body=first), reply(410, expired), reply(body=listing("a/w")))
+    found = bulk.fetch(api.client(), VM, names("a/v", "a/w"))
+    assert list(found.objects) == [("a", "w")] and not found.unreadable
+
+
+def test_a_time_out_is_told_after_a_last_look_only(api: Any, reply: Any) -> None:
+    # The watch is silent, and what it did not tell has happened.
+    ready = machine(9, ready=True)
+    api.says(
+        reply(body=stream(("MODIFIED", machine(8, "Starting"))), headers={"Content-Length": "9000"}),
+        reply(body={"metadata": {"resourceVersion": "9"}, "items": [ready]}),
+    )
+    assert not wait(api, machine(7, "Starting"), timeout=1.0)[0]
