@@ -34,27 +34,28 @@ def machine(name: str, namespace: str) -> Object:
     return {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": meta, "spec": _SPEC}
 
 
-def instance(index: int, namespaces: list[str]) -> Object:
-    """One stand-alone instance, in one of the namespaces by turns."""
+def running_instance(index: int, namespaces: list[str]) -> Object:
+    """One stand-alone instance that runs, in one of the namespaces by turns."""
     meta = {
         "name": f"vmi-{index:05d}",
         "namespace": namespaces[index % len(namespaces)],
         "labels": {"app": f"app-{index % 20}", "tier": "web" if index % 2 else "db"},
     }
-    return {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": meta, "spec": _INSTANCE}
-
-
-def running(index: int) -> Object:
-    """The status of an instance that runs."""
     address = f"10.{index // 65536 % 256}.{index // 256 % 256}.{index % 256}"
     interface = {"name": "default", "ipAddress": address, "ipAddresses": [address], "mac": "02:00:00:00:00:01"}
-    conditions = [{"type": "Ready", "status": "True"}, {"type": "LiveMigratable", "status": "True"}]
-    return {
+    status = {
         "phase": "Running",
         "nodeName": f"node-{index % 20}",
         "interfaces": [interface],
-        "conditions": conditions,
+        "conditions": [{"type": "Ready", "status": "True"}, {"type": "LiveMigratable", "status": "True"}],
         "guestOSInfo": {"id": "fedora", "name": "Fedora Linux"},
+    }
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": meta,
+        "spec": _INSTANCE,
+        "status": status,
     }
 
 

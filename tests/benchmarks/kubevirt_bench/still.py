@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from kubevirt_contract.devcluster import DevCluster
 
 from kubevirt_bench import playbooks
-from kubevirt_bench.floor import PLURALS, THREADS, Bare
+from kubevirt_bench.floor import PLURALS, Bare
 from kubevirt_bench.stage import Stage
 
 INSTANCES = 5000
@@ -35,9 +33,9 @@ def still(kinds_of: Bare, folder: Path) -> Iterator[Stage]:
         stage = Stage(cluster.kubeconfig, folder)
         _copy_kinds(kinds_of, stage.bare)
         spaces = [stage.namespace() for _ in range(playbooks.INVENTORY_NAMESPACES)]
-        items = [playbooks.instance(index, spaces) for index in range(INSTANCES)]
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(lambda pair: _run(stage.bare, *pair), enumerate(items)))
+        items = [playbooks.running_instance(index, spaces) for index in range(INSTANCES)]
+        # A kind without a status subresource takes the status with the object.
+        stage.bare.create_all(items)
         yield stage
     finally:
         cluster.stop()
@@ -58,10 +56,3 @@ def _copy_kinds(source: Bare, target: Bare) -> None:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.5)
-
-
-def _run(bare: Bare, index: int, item: dict[str, Any]) -> None:
-    made = bare.create(item)
-    made["status"] = playbooks.running(index)
-    meta = made["metadata"]
-    bare.send("PUT", f"{_API}/namespaces/{meta['namespace']}/{PLURALS[made['kind']]}/{meta['name']}/status", made)

@@ -66,6 +66,12 @@ def test_all_faults_of_all_kinds_come_at_once(run: Run) -> None:
     assert result["failed"] and "nothing was changed" in result["msg"]
 
 
+def test_an_invocation_shows_of_each_entry_what_was_given(run: Run) -> None:
+    shown = run(vms=[{"name": "a", "labels": {"gone": None}}], namespace="shop")["invocation"]["module_args"]
+    assert shown["vms"] == [{"name": "a", "labels": {"gone": None}}]
+    assert (shown["namespace"], shown["context"]) == ("shop", None)
+
+
 @pytest.mark.parametrize(
     ("args", "fault"),
     [
