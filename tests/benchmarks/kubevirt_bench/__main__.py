@@ -11,6 +11,7 @@ where a limit is missed, 2 where nothing could be measured.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,8 @@ def measured(bench: Bench, names: list[str]) -> list[Figure]:
 
 def main() -> int:
     """Measures, writes, prints."""
+    # An end from outside is to end the clusters too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = chosen()
     lacks = "" if os.environ.get("BENCH_KUBECONFIG") else DevCluster.lacks()
     if lacks:
