@@ -83,7 +83,9 @@ def measured(bench: Bench, names: list[str]) -> list[Figure]:
     for name in names:
         print(f"measuring {name}", flush=True)
         try:
-            found += GROUPS[name](bench)
+            new = GROUPS[name](bench)
+            found += new
+            print(figures.table(new), flush=True)
         except (CommandFailed, RuntimeError, OSError) as error:
             found.append(Figure(name, None, "", why=str(error)))
     return found
