@@ -115,7 +115,7 @@ CHECKS: tuple[Check, ...] = (
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
     _lint("types-benchmarks", *MYPY, "-p", "kubevirt_bench", folder=COPY / "tests/benchmarks", MYPYPATH=BENCH_PATH),
     _lint("yamllint", "yamllint", "--strict", "."),
-    _lint("ansible-lint", "ansible-lint", "--offline", "--strict", "--profile=production", "--nocolor", minutes=10),
+    _lint("ansible-lint", "ansible-lint", "--offline", "--strict", "--profile=production", "--nocolor", minutes=15),
     _lint(
         "collection-docs",
         "antsibull-docs",
@@ -130,11 +130,11 @@ CHECKS: tuple[Check, ...] = (
         "sanity",
         "ansible-test",
         _tool("python", "tests/sanity/run.py"),
-        minutes=15,
+        minutes=25,
         junit=COPY / "tests/output/junit",
         environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
     ),
-    _pytest("unit", "pytest", "tests/unit", 5),
+    _pytest("unit", "pytest", "tests/unit", 10),
     _playbook("lab", "create", 25, "ansible-playbook", "playbooks/lab.yml"),
     *INTEGRATION,
     Check(
