@@ -142,7 +142,11 @@ class Drain:
         try:
             while True:
                 self._look()
-                if self._is_over() or time.monotonic() - begun >= self._limits.timeout:
+                if not self._is_over() and time.monotonic() - begun >= self._limits.timeout:
+                    self._mirror.look_again()
+                    self._look()
+                    return self._is_over() and not self.left()
+                if self._is_over():
                     return not self.left()
                 self._act()
                 self._mirror.wait(_TICK)

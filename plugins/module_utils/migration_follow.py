@@ -163,7 +163,9 @@ class Follower:
         try:
             self._start(free)
             while self._waiting or self._under_way:
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline and self._is_unsettled():
+                    self._mirror.look_again()
+                    self._look()
                     self._time_is_over()
                 self._fill(limits)
                 self._look()
@@ -174,11 +176,16 @@ class Follower:
         finally:
             self._mirror.close()
 
+    def _is_unsettled(self) -> bool:
+        """Whether there are tasks that only wait for time to pass."""
+        return bool(self._waiting) or any(task.cancel_until is None for task in self._under_way)
+
     def _each(self, tasks: Sequence[Task], work: Any) -> list[Task]:
         """Does the work on each task, those whose work failed ended by that; the others."""
         good = []
         for task, outcome in zip(tasks, bulk.each(tasks, work, self._settings.workers)):
             if isinstance(outcome, HaError):
+                task.changed = task.changed or outcome.ambiguous
                 task.finish("failed", outcome)
             else:
                 good.append(task)
@@ -244,6 +251,8 @@ class Follower:
             others = self._client.list(MIGRATION, namespace, label_selector=selector).items
             task.decide(self._client.find(VMI, machine, namespace), others)
             if not isinstance(task.decision, Create):
+                # One whose answer was lost is in its own way.
+                task.ours = task.changed = task.title == name
                 return
 
     def _delete(self, task: Task) -> None:

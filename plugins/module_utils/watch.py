@@ -139,6 +139,7 @@ class Mirror:
         self._news: queue.Queue[News] = queue.Queue()
         self._stop = threading.Event()
         self._objects: dict[Hashable, dict[Key, Object]] = {}
+        self._watchers: list[Watcher] = []
 
     def follow(
         self,
@@ -166,6 +167,7 @@ class Mirror:
                 label_selector=label_selector,
                 unlisted=not version,
             )
+            self._watchers.append(watcher)
             watcher.start(version)
 
     def follows(self, stream: str) -> bool:
@@ -188,6 +190,12 @@ class Mirror:
                 self._take(self._news.get_nowait())
         except queue.Empty:
             return
+
+    def look_again(self) -> None:
+        """Reads everything anew: a watch may have fallen silent without an end, which matters before a time-out is told."""
+        for watcher in self._watchers:
+            watcher.read()
+        self.wait(0.0)
 
     def close(self) -> None:
         """Ends the watches."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import migration as service
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import migration_data, migration_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_state import (
@@ -20,6 +21,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_stat
     decide,
     progress,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 
 OPTIONS = {"name": "v", "namespace": "a"}
 BEGUN, ENDED = "2026-01-01T00:00:10Z", "2026-01-01T00:00:14Z"
@@ -235,3 +237,19 @@ def test_figures_that_nobody_tells_are_none_with_the_reason(api: Any, reply: Any
     api.says(reply(403, {"message": "pods is forbidden"}))
     (data,) = migration_data.read(api.client(), {("a", "v"): "n1"}).values()
     assert data["remaining_bytes"] is None and data["source"] is None and "forbidden" in data["why"]
+
+
+def test_one_whose_answer_was_lost_is_known_as_the_tasks_own(api: Any, reply: Any) -> None:
+    # KubeVirt refuses the second attempt for the migration that the first one made.
+    def theirs(_asked: Any) -> Any:
+        name = next(asked.body["metadata"]["name"] for asked in api.asked if asked.method == "POST")
+        made = {**migration("Pending"), "metadata": {"name": name, "namespace": "a", "uid": "mu"}}
+        return reply(body={"metadata": {"resourceVersion": "2"}, "items": [made]})
+
+    vmi = instance()
+    vmi["metadata"]["resourceVersion"] = "1"
+    refusal = {"message": "in-flight migration detected. Active migration job (mu) is currently already in progress."}
+    empty = {"metadata": {"resourceVersion": "1"}, "items": []}
+    api.says(reply(body=vmi), reply(body=empty), reply(cut=True), reply(400, refusal), theirs, reply(body=vmi))
+    (task,) = service.apply(api.client(), [OPTIONS], Settings(wait=False), service.How())
+    assert task.error is None and task.changed and task.ours and task.outcome == "in_flight"

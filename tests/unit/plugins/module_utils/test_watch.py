@@ -79,3 +79,19 @@ def test_a_watch_that_cannot_go_on_is_told(api: Any, reply: Any) -> None:
     with pytest.raises(HaError, match="may not watch"):
         mirror.wait(5)
     mirror.close()
+
+
+def test_a_silent_watch_is_made_up_for_by_a_last_look(api: Any, reply: Any) -> None:
+    def answer(asked: Any) -> Any:
+        if "watch=true" in asked.path:
+            return reply(body=b"")
+        return reply(body={"metadata": {"resourceVersion": "9"}, "items": [item("x", 9)]})
+
+    api.says(*[answer] * 60)
+    mirror = Mirror(api.client(), 5)
+    mirror.follow("machines", VMI, {"a": "5"}, [item("x", 5), item("gone", 4)])
+    mirror.wait(0.1)
+    assert {key[1] for key in mirror.objects("machines")} == {"x", "gone"}
+    mirror.look_again()
+    assert [found["metadata"]["resourceVersion"] for found in mirror.objects("machines").values()] == ["9"]
+    mirror.close()
