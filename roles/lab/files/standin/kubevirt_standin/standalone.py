@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import VERSION, pki, simulated_storage
 from .api.admission import OWN_USERS, Admission
-from .api.server import ApiServer, serve
+from .api.server import LONG_IDLE, ApiServer, serve
 from .api.subresources import Subresources
 from .cdi.crds import definitions as cdi_definitions
 from .cdi.server import API_SERVICE_NAME
@@ -168,7 +168,7 @@ async def _serve(cluster: Cluster, domains: Domains, port: int) -> pki.Pair:
         Admission(cluster.kube, exports=cluster.storage),
         lambda: _text(cluster, domains),
     )
-    await serve(server.app(), "127.0.0.1", port, context)
+    await serve(server.app(), "127.0.0.1", port, context, LONG_IDLE)
     return authority
 
 

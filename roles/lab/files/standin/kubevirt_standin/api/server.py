@@ -176,13 +176,19 @@ async def _groups(request: web.Request) -> web.Response:
     return web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group_body()]})
 
 
-async def serve(app: web.Application, host: str, port: int, context: ssl.SSLContext | None) -> web.AppRunner:
-    """Start serving; the runner to clean up at the end.
+SHORT_IDLE, LONG_IDLE = 1.0, 300.0
+
+
+async def serve(
+    app: web.Application, host: str, port: int, context: ssl.SSLContext | None, idle: float = SHORT_IDLE
+) -> web.AppRunner:
+    """Start serving; the runner to clean up at the end. `idle` is in seconds.
 
     Idle connections end soon. This is HTTP/1.1, which has no pings: a kube-apiserver that kept idle connections to a
-    component of a node that died would wait for its time-out on each of them, one write after another.
+    component of a node that died would wait for its time-out on each of them, one write after another. Where there are
+    no nodes they stay longer than any client keeps them, or a request may just meet the end of its connection.
     """
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=idle)
     await runner.setup()
     await web.TCPSite(runner, host, port, ssl_context=context, reuse_address=True).start()
     return runner

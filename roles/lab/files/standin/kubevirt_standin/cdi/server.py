@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from .. import pki
-from ..api.server import serve
+from ..api.server import LONG_IDLE, serve
 from ..controllers.cluster import Cluster
 from ..kube import Kube
 from ..resources import (
@@ -64,7 +64,7 @@ class Server:
             certificate, key = Path(folder, "crt"), Path(folder, "key")
             pair.write(certificate, key)
             context = pki.server_context(certificate, key)
-        await serve(app, ADDRESS, port, context)
+        await serve(app, ADDRESS, port, context, LONG_IDLE)
 
     async def register(self, kube: Kube) -> None:
         """Everything of CDI that the API server holds, but for the definitions."""
