@@ -130,8 +130,9 @@ options:
     type: str
   virtctl:
     description:
-      - The program for V(virtctl) of O(connect_by). It is given O(kubeconfig), where that is a path, and O(context); it gets
-        no token or password, which would show in the process list.
+      - The program for V(virtctl) of O(connect_by). It goes to the same cluster by the same O(kubeconfig), O(context), O(host),
+        certificates and O(impersonate_user), but gets no token or password, which the process list would show; so
+        O(api_key), O(password) and a O(kubeconfig) that is a dictionary are refused beside it.
     type: path
     default: virtctl
   windows_connection:
