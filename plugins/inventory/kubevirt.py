@@ -87,7 +87,8 @@ options:
       - V(service) takes a Service that selects this machine alone, by O(service_types) and O(service_port); one that
         selects several machines is no way to one of them.
       - V(bastion) takes the address as V(network) does, through the jump host O(bastion).
-      - V(virtctl) tunnels through the API server by C(virtctl port-forward), and needs neither an address nor kubectl.
+      - V(virtctl) tunnels through the API server by C(virtctl port-forward), and needs neither an address nor kubectl. All traffic
+        then passes the API server.
       - V(bastion) and V(virtctl) set C(ansible_ssh_common_args), which wins over the same variable of a group. They carry
         ssh only, so they do not lead to Windows guests unless O(windows_connection=ssh).
     type: list
