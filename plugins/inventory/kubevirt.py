@@ -87,7 +87,8 @@ options:
       - V(service) takes a Service that selects this machine alone, by O(service_types) and O(service_port); one that
         selects several machines is no way to one of them.
       - V(bastion) takes the address as V(network) does, through the jump host O(bastion).
-      - V(virtctl) tunnels through the API server by C(virtctl port-forward), and needs neither an address nor kubectl.
+      - V(virtctl) tunnels through the API server by C(virtctl port-forward), and needs neither an address nor kubectl. All traffic
+        then passes the API server.
       - V(bastion) and V(virtctl) set C(ansible_ssh_common_args), which wins over the same variable of a group. They carry
         ssh only, so they do not lead to Windows guests unless O(windows_connection=ssh).
     type: list
@@ -130,8 +131,9 @@ options:
     type: str
   virtctl:
     description:
-      - The program for V(virtctl) of O(connect_by). It is given O(kubeconfig), where that is a path, and O(context); it gets
-        no token or password, which would show in the process list.
+      - The program for V(virtctl) of O(connect_by). It goes to the same cluster by the same O(kubeconfig), O(context), O(host),
+        certificates and O(impersonate_user), but gets no token or password, which the process list would show; so
+        O(api_key), O(password) and a O(kubeconfig) that is a dictionary are refused beside it.
     type: path
     default: virtctl
   windows_connection:

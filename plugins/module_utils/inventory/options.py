@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,15 @@ _HOST_FIELDS = frozenset({"name", "namespace", "uid"})
 # Options that mean nothing without their way to connect.
 _BELONGS = {"bastion": BASTION, "service_port": SERVICE}
 _HOP = re.compile(r"(?:[A-Za-z0-9_][-A-Za-z0-9._+]*@)?(?:[A-Za-z0-9][-A-Za-z0-9._]*|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
+_VIRTCTL_FLAGS = {
+    "context": "--context",
+    "host": "--server",
+    "ca_cert": "--certificate-authority",
+    "client_cert": "--client-certificate",
+    "client_key": "--client-key",
+    "tls_server_name": "--tls-server-name",
+    "impersonate_user": "--as",
+}
 _SECRETS = ("api_key", "password", "kubeconfig", "client_key", "proxy")
 # Of what is cached; another one makes older caches answer nothing.
 _FORMAT = 1
@@ -38,7 +48,7 @@ _ANSIBLES_GROUPS = frozenset({"all", "ungrouped"})
 
 @dataclass(frozen=True)
 class Settings:
-    """The options, sound and typed; `kubeconfig` and `context` are for virtctl, and only where they are names."""
+    """The options, sound and typed; `virtctl` is the program with all that it takes to log in to the same cluster."""
 
     namespaces: tuple[str, ...]
     label_selectors: tuple[str, ...]
@@ -53,10 +63,8 @@ class Settings:
     service_port: str | None
     node_port_host: str
     bastion: str | None
-    virtctl: str
+    virtctl: tuple[str, ...]
     windows_connection: str
-    kubeconfig: str | None
-    context: str | None
 
     @property
     def reads_services(self) -> bool:
@@ -109,9 +117,7 @@ def settings(params: Mapping[str, Any]) -> Settings:
     """The settings of sound options."""
     own = {name: params[name] for name in Settings.__dataclass_fields__}
     found: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
-    if not isinstance(found["kubeconfig"], str):
-        found["kubeconfig"] = None
-    return Settings(**found)
+    return Settings(**{**found, "virtctl": _virtctl(params)})
 
 
 def fingerprint(params: Mapping[str, Any]) -> str:
@@ -125,6 +131,25 @@ def fingerprint(params: Mapping[str, Any]) -> str:
         "services": SERVICE in params["connect_by"],
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _virtctl(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The program with the flags that take it to the cluster of the options; nothing secret is among them."""
+    command, kubeconfig = [str(params["virtctl"])], params["kubeconfig"]
+    if isinstance(kubeconfig, str):
+        paths = [os.path.abspath(os.path.expanduser(path)) for path in kubeconfig.split(os.pathsep) if path]
+        if len(paths) > 1:
+            command = ["env", f"KUBECONFIG={os.pathsep.join(paths)}", *command]
+        else:
+            command += ["--kubeconfig", *paths]
+    elif params["host"] and not params["context"]:
+        command += ["--kubeconfig", os.devnull]  # no other cluster's credentials are sent
+    for name, flag in _VIRTCTL_FLAGS.items():
+        if params[name]:
+            command += [flag, str(params[name])]
+    command += [f"--as-group={group}" for group in params["impersonate_groups"] or []]
+    command += ["--insecure-skip-tls-verify"] if params["validate_certs"] is False else []
+    return tuple(command)
 
 
 def _names(*choices: str, default: list[str] | None = None, **more: Any) -> dict[str, Any]:
@@ -162,11 +187,21 @@ def _connection_faults(params: Mapping[str, Any]) -> Iterator[str]:
     for name, way in _BELONGS.items():
         if params.get(name) and way not in ways:
             yield f"{name}: has no effect, since connect_by does not name {way}"
+    yield from _virtctl_faults(params) if VIRTCTL in ways else ()
     bastion = params.get("bastion")
     if BASTION in ways and not bastion:
         yield "bastion: is missing; connect_by names bastion, so give the jump host as user@host or user@host:port"
     elif isinstance(bastion, str) and not all(_HOP.fullmatch(hop) for hop in bastion.split(",")):
         yield f"bastion: {bastion!r} is no jump host; write user@host or user@host:port, several with commas between"
+
+
+def _virtctl_faults(params: Mapping[str, Any]) -> Iterator[str]:
+    kubeconfig = params.get("kubeconfig")
+    if isinstance(kubeconfig, Mapping):
+        yield "kubeconfig: must be a path for virtctl, which connect_by names"
+    elif not kubeconfig and not params.get("context") and (params.get("api_key") or params.get("password")):
+        given = "api_key" if params.get("api_key") else "password"
+        yield f"{given}: cannot be given to virtctl, where the process list would show it; give a kubeconfig instead"
 
 
 def _format_faults(

@@ -77,10 +77,7 @@ def _by_virtctl(vmi: Mapping[str, Any], _found: Sequence[Lead], login: str, sett
     name, namespace = str(vmi["name"]), str(vmi["namespace"])
     if not _NAME.fullmatch(name) or not _NAME.fullmatch(namespace):
         raise NoWay("its name is none that the API server allows")
-    command = [settings.virtctl]
-    command += ["--kubeconfig", settings.kubeconfig] if settings.kubeconfig else []
-    command += ["--context", settings.context] if settings.context else []
-    command += ["port-forward", "--stdio=true", f"vmi/{name}/{namespace}"]
+    command = [*settings.virtctl, "port-forward", "--stdio=true", f"vmi/{name}/{namespace}"]
     # ssh puts its port for %p and gives a ProxyCommand to a shell; Ansible splits the whole like one.
     proxy = f"ProxyCommand={shlex.join(command).replace('%', '%%')} %p"
     return {"ansible_ssh_common_args": f"-o {shlex.quote(proxy)}"}

@@ -66,6 +66,12 @@ def test_everything_that_is_wrong_comes_at_once() -> None:
         ({"bastion": "ops@jump"}, "bastion: has no effect, since connect_by does not name bastion"),
         ({"service_port": "ssh"}, "service_port: has no effect, since connect_by does not name service"),
         ({"connect_by": []}, "connect_by: is empty"),
+        ({"connect_by": "virtctl", "host": "https://a", "api_key": "s3cret"}, "api_key: cannot be given to virtctl"),
+        (
+            {"connect_by": "virtctl", "host": "https://a", "username": "u", "password": "s3cret"},
+            "password: cannot be given to virtctl",
+        ),
+        ({"connect_by": "virtctl", "kubeconfig": {"users": []}}, "kubeconfig: must be a path for virtctl"),
         ({"connect_by": "bastion", "bastion": "-oProxyCommand=id"}, "is no jump host; write user@host"),
         ({"connect_by": "bastion", "bastion": "ops@jump; id"}, "is no jump host"),
         ({"connect_by": "bastion", "bastion": "ops@jump,"}, "is no jump host"),
@@ -77,6 +83,7 @@ def test_single_faults(given: dict[str, Any], fault: str) -> None:
     found = faults(**given)
     assert len(found) == 1
     assert fault in found[0]
+    assert "s3cret" not in found[0]
 
 
 @pytest.mark.parametrize(

@@ -195,24 +195,29 @@ def test_virtctl_needs_no_address() -> None:
     assert found["vmi_unreachable"] is None
 
 
+def virtctl(**given: Any) -> list[str]:
+    """The words of the tunnel's command."""
+    proxy = shlex.split(variables(vmi(), connect_by="virtctl", **given)["ansible_ssh_common_args"])[1]
+    words = shlex.split(proxy.removeprefix("ProxyCommand=").replace("%%", "%"))
+    assert words[-4:] == ["port-forward", "--stdio=true", "vmi/web-1/shop", "%p"]
+    return words[:-4]
+
+
 def test_virtctl_logs_in_as_the_inventory_does() -> None:
-    given = {"kubeconfig": "/my files/100%/config", "context": "it's", "virtctl": "/opt/virtctl"}
-    args = variables(vmi(), connect_by="virtctl", **given)["ansible_ssh_common_args"]
-    option, proxy = shlex.split(args)
-    assert option == "-o"
-    name, _, command = proxy.partition("=")
-    assert name == "ProxyCommand"
-    assert shlex.split(command.replace("%%", "%")) == [
-        "/opt/virtctl", "--kubeconfig", "/my files/100%/config", "--context", "it's", "port-forward", "--stdio=true",
-        "vmi/web-1/shop", "%p",
+    assert virtctl() == ["virtctl"]
+    assert virtctl(kubeconfig="/my files/100%/config", context="it's", virtctl="/opt/virtctl") == [
+        "/opt/virtctl", "--kubeconfig", "/my files/100%/config", "--context", "it's",
     ]  # fmt: skip
+    assert virtctl(kubeconfig="/a:/b") == ["env", "KUBECONFIG=/a:/b", "virtctl"]
+    assert virtctl(kubeconfig="~/config")[-1].startswith("/")
 
 
-@pytest.mark.parametrize(
-    "given", [{"api_key": "s3cret", "host": "https://a"}, {"kubeconfig": {"users": [{"user": {"token": "s3cret"}}]}}]
-)
-def test_virtctl_gets_no_secret(given: dict[str, Any]) -> None:
-    assert "s3cret" not in repr(variables(vmi(), connect_by="virtctl", **given))
+def test_virtctl_sends_no_other_clusters_credentials() -> None:
+    certificates = {"client_cert": "/c", "client_key": "/k", "ca_cert": "/ca"}
+    assert virtctl(host="https://a", impersonate_user="eve", impersonate_groups="x,y", validate_certs=False, **certificates) == [
+        "virtctl", "--kubeconfig", "/dev/null", "--server", "https://a", "--certificate-authority", "/ca", "--client-certificate", "/c",
+        "--client-key", "/k", "--as", "eve", "--as-group=x", "--as-group=y", "--insecure-skip-tls-verify",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["web-1'; touch x", "-oX", "Web", "a$(id)"])
