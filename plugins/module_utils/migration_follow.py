@@ -226,16 +226,15 @@ class Follower:
             if not task.decision.begun:
                 self._delete(task)
         elif isinstance(task.decision, Create):
-            self._create(task)
+            self._create(task, task.decision)
 
-    def _create(self, task: Task) -> None:
+    def _create(self, task: Task, wanted: Create) -> None:
         """Makes the migration; one that somebody made in the meantime is taken instead."""
         namespace, machine = task.key
         name = _new_name(machine)
         for attempt in range(_ATTEMPTS):
-            assert isinstance(task.decision, Create)
             try:
-                task.migration = self._client.create(MIGRATION, task.decision.body(name, namespace, machine), namespace)
+                task.migration = self._client.create(MIGRATION, wanted.body(name, namespace, machine), namespace)
                 task.ours = task.changed = True
                 return
             except Conflict as error:
@@ -254,6 +253,7 @@ class Follower:
                 # One whose answer was lost is in its own way.
                 task.ours = task.changed = task.title == name
                 return
+            wanted = task.decision
 
     def _delete(self, task: Task) -> None:
         meta = (task.migration or {})["metadata"]

@@ -153,8 +153,8 @@ def decide(
     where, current = VM.describe(namespace, name), in_flight(migrations)
     if options.get("state") == "cancelled":
         return Cancel(current, begun=is_deleting(current)) if current else None
-    runs_on = _running_on(where, vmi)
-    assert vmi is not None
+    vmi = _running(where, vmi)
+    runs_on = node_of(vmi)
     wanted = options.get("node")
     if current is not None:
         if is_deleting(current):
@@ -172,8 +172,8 @@ def decide(
     return _to_node(where, vmi, str(wanted), nodes or {})
 
 
-def _running_on(where: str, vmi: Object | None) -> str:
-    """The node of an instance that runs; a paused one counts."""
+def _running(where: str, vmi: Object | None) -> Object:
+    """An instance that runs, Refused for any other; a paused one counts."""
     if vmi is None:
         fix = "Start it with the module vm_power first"
         raise Refused("cannot be migrated, it does not run", where=where, why="it has no instance", fix=fix)
@@ -184,7 +184,7 @@ def _running_on(where: str, vmi: Object | None) -> str:
     if found != "Running":
         fix = "Wait until it runs; the module vm_power with state started does"
         raise Refused("cannot be migrated yet", where=where, why=f"its instance is {found or 'new'}", fix=fix)
-    return node_of(vmi)
+    return vmi
 
 
 def _adopt(where: str, vmi: Object, current: Object, wanted: Any, nodes: Mapping[str, Object]) -> Adopt:

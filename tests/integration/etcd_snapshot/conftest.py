@@ -97,8 +97,8 @@ def proxies() -> Iterator[Callable[..., Proxy]]:
     """Proxies before endpoints; all end with the test."""
     begun: list[Proxy] = []
 
-    def begin(endpoint: str, **options: Any) -> Proxy:
-        begun.append(Proxy(endpoint, **options))
+    def begin(endpoint: str, *, limit: int, **options: Any) -> Proxy:
+        begun.append(Proxy(endpoint, limit=limit, **options))
         return begun[-1]
 
     yield begin

@@ -243,7 +243,7 @@ def listens(url: str) -> bool:
 
 def free_ports(count: int) -> list[int]:
     """Ports that nothing listens on now, all different."""
-    probes = [socket.socket() for _ in range(count)]
+    probes = [socket.socket() for _member in range(count)]
     try:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))

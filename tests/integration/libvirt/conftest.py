@@ -118,7 +118,7 @@ class Host:
 
     def calls(self, **arguments: Any) -> list[int]:
         """The numbers of libvirt's remote procedures that a run of the module calls, in their order."""
-        wait_until(lambda: self.log.exists(), "libvirtd's log")
+        wait_until(self.log.exists, "libvirtd's log")
         begin = self.log.stat().st_size
         self.facts(**arguments)
         with open(self.log, encoding="utf-8", errors="replace") as handle:

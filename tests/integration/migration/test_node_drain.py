@@ -358,7 +358,7 @@ def test_an_interrupted_drain_goes_on_when_it_is_run_again(
     module = "ansible_collections.virtops.kubevirt_ha.plugins.modules.node_drain"
     environment = {**os.environ, "PYTHONPATH": str(Path(resources.__file__).parents[5])}
     process = subprocess.Popen([sys.executable, "-m", module, str(path)], stdout=subprocess.DEVNULL, env=environment)
-    until("a migration", lambda: world.migrations())
+    until("a migration", world.migrations)
     process.kill()
     process.wait()
     done = drain(node)

@@ -117,7 +117,7 @@ def test_check_mode_says_what_the_run_does(machine: Callable[..., str], power: R
     foreseen = power(state, check=True, diff=True)
     assert foreseen["requests"]["writes"] == 0 and foreseen["diff"][0]["after"] == {"power": state}
     done = power(state)
-    assert foreseen["changed"] == done["changed"] is True
+    assert foreseen["changed"] and done["changed"]
     assert foreseen["vms"][0]["action"] == done["vms"][0]["action"]
 
 

@@ -100,7 +100,7 @@ def test_a_server_that_is_not_ready_is_asked_again(play: Any) -> None:
 
 def test_futile_attempts_end(play: Any, tmp_path: Path) -> None:
     with pytest.raises(ConnectionFailed, match="could not be fetched"):
-        play(*[Answer(503) for _ in range(5)])
+        play(*[Answer(503) for _attempt in range(5)])
     assert list(tmp_path.iterdir()) == []
     # What brought something does not count.
     cuts = [Answer(206, b"x", cut=True, Content_Range=f"bytes {n}-9/10") for n in range(1, 9)]

@@ -44,9 +44,9 @@ def launcher(name: str = "p", on: str = "n1", **meta: Any) -> dict[str, Any]:
     }
 
 
-def facts(vmi: Any, run_strategy: str | None = "Always", nodes: Any = NODES, pods: Any = None) -> Facts:
+def facts(vmi: Any, run_strategy: str | None = "Always", nodes: Any = None, pods: Any = None) -> Facts:
     vm = {"metadata": {"name": "v"}, "spec": {"runStrategy": run_strategy}}
-    return Facts({KEY: vmi}, {KEY: vm} if run_strategy else {}, nodes, frozenset({"n1"}), pods)
+    return Facts({KEY: vmi}, {KEY: vm} if run_strategy else {}, nodes or NODES, frozenset({"n1"}), pods)
 
 
 def leaves(vmi: Any, known: Facts | None = None, **wishes: Any) -> str:

@@ -253,4 +253,4 @@ def test_once_is_made_once_and_tried_again_after_an_error() -> None:
         return once.get()
 
     with ThreadPoolExecutor(4) as pool:
-        assert {future.result() for future in [pool.submit(ask) for _ in range(4)]} == {2}
+        assert {future.result() for future in [pool.submit(ask) for _thread in range(4)]} == {2}

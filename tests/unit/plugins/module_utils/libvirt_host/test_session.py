@@ -72,7 +72,7 @@ def test_read_write_can_be_forbidden(opened: list[tuple[str, int]]) -> None:
 def test_read_write_that_is_refused_is_tried_once(told: SimpleNamespace, opened: list[tuple[str, int]]) -> None:
     told.refuse = "authentication unavailable: no polkit agent"
     found = Session(TARGET, Access())
-    for _ in range(3):
+    for _attempt in range(3):
         with pytest.raises(session.Denied, match="no polkit agent.*group libvirt"):
             found.read_write()
     assert len(opened) == 2
