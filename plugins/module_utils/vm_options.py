@@ -181,7 +181,8 @@ def _disk_faults(disk: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}.name: {wrong}"
     if disk.get("state") == "absent":
         return
-    given = [key for key in DISK_SOURCES if disk.get(key) is not None]
+    # KubeVirt takes a claim or an image without a name, and the machine then waits for it.
+    given = [key for key in DISK_SOURCES if disk.get(key) not in (None, "")]
     if len(given) != 1:
         found = f"has {len(given)} sources ({', '.join(given)})" if given else "has no source"
         yield f"{where}: {found}; give one of {', '.join(DISK_SOURCES)}"
