@@ -158,4 +158,5 @@ CHECKS: tuple[Check, ...] = (
         folder=REPOSITORY,
     ),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
+    _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),
 )

@@ -63,9 +63,16 @@ def is_ready(vm: Object) -> bool:
 
 
 def is_settled(vm: Object) -> bool:
-    """Whether the controller has taken note of the newest spec."""
-    seen, latest = status(vm).get("observedGeneration"), vm["metadata"].get("generation")
-    return holds(vm, "RestartRequired") or (seen is not None and latest is not None and seen >= latest)
+    """Whether the controller has taken note of the newest spec: `desiredGeneration` is what it has seen of the machine,
+    written together with the conditions; `observedGeneration` what its instance has got, which lags where a restart is
+    required. Old versions have the latter alone."""
+    found, latest = status(vm), vm["metadata"].get("generation")
+    if latest is None:
+        return False
+    if found.get("desiredGeneration") is not None:
+        return bool(found["desiredGeneration"] >= latest)
+    seen = found.get("observedGeneration")
+    return holds(vm, "RestartRequired") or (seen is not None and bool(seen >= latest))
 
 
 def run_strategy(vm: Object) -> str:

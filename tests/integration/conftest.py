@@ -27,6 +27,19 @@ MODULES = "ansible_collections.virtops.kubevirt_ha.plugins.modules"
 Run = Callable[..., dict[str, Any]]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the mark of the tests that `make test-long` alone runs."""
+    config.addinivalue_line("markers", "long: takes many minutes; run by make test-long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the long tests out unless marks are chosen on the command line."""
+    if not config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long; run by make test-long"))
+
+
 @pytest.fixture(scope="session")
 def instance_spec() -> dict[str, Any]:
     """The spec of an instance that boots everywhere, real or simulated; the contract's variables name the guest."""

@@ -18,19 +18,6 @@ from kubevirt_contract.facts import Row
 from kubevirt_contract.session import Session
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declares the mark of the tests that `make test-long` alone runs."""
-    config.addinivalue_line("markers", "long: takes many minutes; run by make test-long")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the long tests out unless marks are chosen on the command line."""
-    if not config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason="long; run by make test-long"))
-
-
 @pytest.fixture(scope="session")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The path of the kubeconfig; where none is given the stand-in is started and ended."""
