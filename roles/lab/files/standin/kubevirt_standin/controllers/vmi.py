@@ -29,7 +29,7 @@ CONTROLLER = "kubevirt.io/virtualMachineControllerFinalize"
 OBSERVED = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
 UNPAUSED_GATE = "kubevirt.io/virtual-machine-unpaused"
 # A VM shows that its guest runs for a moment before it shows that it is ready.
-SHOWN_SECONDS = 0.1
+SHOWN_SECONDS = 0.2
 NOT_RUNNING = ("GuestNotRunning", "Guest VM is not reported as running")
 PAUSED_MESSAGE = f'the status of pod readiness gate "{UNPAUSED_GATE}" is not "True", but False'
 
