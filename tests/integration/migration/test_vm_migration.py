@@ -187,7 +187,11 @@ def test_two_tasks_at_once_make_one_migration(world: World, migrate: Run) -> Non
     world.make()
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda _number: migrate(), range(2)))
-    assert [done.get("failed") for done in both] == [None, None], both
+    # Where the server took both at the same moment, one of them is undone, and its task says so.
+    lost = [done for done in both if done.get("failed")]
+    assert len(lost) <= 1 and all("its migration was deleted" in done["msg"] for done in lost), both
+    if lost:
+        return
     if len(world.migrations()) == 1:
         assert sorted(done["vms"][0]["action"] for done in both) == ["adopt", "migrate"]
     else:  # the second began after the first was over
