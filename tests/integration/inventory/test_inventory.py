@@ -352,7 +352,7 @@ def test_without_a_kubeconfig_it_says_what_to_give(ansible: Any, source: Any) ->
 
 def test_a_server_out_of_reach(ansible: Any, source: Any) -> None:
     said = failed(ansible, source(host="https://127.0.0.1:9", api_key="t0ken"))
-    assert "https://127.0.0.1:9: the API server cannot be reached" in said
+    assert "the API server cannot be reached: https://127.0.0.1:9" in said
     assert "t0ken" not in said
 
 
