@@ -44,11 +44,11 @@ class Bench:
 def machines(bench: Bench, count: int) -> list[Figure]:
     """So many machines created and asked for again: ours, one task of kubernetes.core.k8s, the floor."""
     stage = bench.stage
-    ours, peer, floor, ours_again, peer_again = (Side() for _ in range(5))
+    ours, peer, floor, ours_again, peer_again = (Side() for _turn in range(5))
     empty: list[Run] = []
-    for _ in range(bench.repeats):
+    for _turn in range(bench.repeats):
         empty.append(stage.play(playbooks.empty()))
-        mine, other, bare = (stage.namespace() for _ in range(3))
+        mine, other, bare = (stage.namespace() for _turn in range(3))
         # Who comes first meets the colder API server: they take turns in that too.
         sides: list[tuple[Side, Callable[..., Run], Any]] = [
             (ours, stage.play, playbooks.ours(count, mine)),
@@ -93,7 +93,7 @@ def inventory(bench: Bench) -> list[Figure]:
 def _inventory(stage: Stage, count: int, repeats: int, names: tuple[str, str]) -> list[Figure]:
     resource = "virtualmachineinstances"
     ours, peer, empty, lists, hosts = Side(), Side(), list[Run](), 0, (0, 0)
-    for _ in range(repeats):
+    for _turn in range(repeats):
         empty.append(stage.empty_inventory())
         run, counts = stage.counted(lambda: stage.inventory("virtops.kubevirt_ha.kubevirt"))
         ours.runs.append(run)

@@ -32,7 +32,7 @@ def still(kinds_of: Bare, folder: Path) -> Iterator[Stage]:
     try:
         stage = Stage(cluster.kubeconfig, folder)
         _copy_kinds(kinds_of, stage.bare)
-        spaces = [stage.namespace() for _ in range(playbooks.INVENTORY_NAMESPACES)]
+        spaces = [stage.namespace() for _turn in range(playbooks.INVENTORY_NAMESPACES)]
         items = [playbooks.running_instance(index, spaces) for index in range(INSTANCES)]
         # A kind without a status subresource takes the status with the object.
         stage.bare.create_all(items)

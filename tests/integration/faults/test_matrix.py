@@ -119,6 +119,12 @@ EXPIRED = failure(410, "Expired", "too old resource version: 1 (2)")
 WEBHOOK = 'Internal error occurred: failed calling webhook "virt.example.com": connection refused'
 POWER = ("stop", "start", "restart")
 
+
+def _expire_page(world: World) -> None:
+    world.proxy.page_size = 3
+    world.read("answer", 1, status=410, body=EXPIRED, path="virtualmachines.*continue=")
+
+
 FAULTS = (
     Fault("the answer of a write is lost", "write", lambda w: w.write("lose")),
     Fault("the answer of a write is cut in the middle", "write", lambda w: w.write("half")),
@@ -163,7 +169,7 @@ FAULTS = (
         lambda w: w.read("answer", **answer(429, "TooManyRequests", "too many", {"Retry-After": "1"})),
     ),
     Fault("a list is throttled without a time", "read", lambda w: w.read("answer", **answer(429, "", "too many"))),
-    Fault("a page of a list expires", "read", lambda w: _expire_page(w)),
+    Fault("a page of a list expires", "read", _expire_page),
     Fault("a watch ends", "watch", lambda w: w.watch("end", 4, events=3)),
     Fault("a watch is cut", "watch", lambda w: w.watch("cut", 4, events=3)),
     Fault("a watch is cut within a line", "watch", lambda w: w.watch("half", 4, events=3)),
@@ -220,11 +226,6 @@ def _cells() -> Iterator[Any]:
         for number, column in enumerate(fault.columns()):
             marks = [pytest.mark.long] if number or fault.name in SLOW else []
             yield pytest.param(fault, column, id=f"{fault.name}-{column}", marks=marks)
-
-
-def _expire_page(world: World) -> None:
-    world.proxy.page_size = 3
-    world.read("answer", 1, status=410, body=EXPIRED, path="virtualmachines.*continue=")
 
 
 @pytest.fixture(scope="module")
