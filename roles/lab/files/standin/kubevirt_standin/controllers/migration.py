@@ -137,7 +137,9 @@ class Migrations:
                 text = f"backoff migrating vmi {meta['namespace']}/{meta['name']}"
                 self.cluster.recorder.event(vmi, "Warning", "MigrationBackoff", text)
                 return wait
-            if await self._is_full(vmi) or sum(not pod_done(item) for item in self.cluster.pods_of(vmi)) > 1:
+            if sum(not pod_done(item) for item in self.cluster.pods_of(vmi)) > 1:
+                return migration_limits.RETRY_PODS
+            if await self._is_full(vmi):
                 automatic = migration_limits.is_automatic(migration)
                 return migration_limits.RETRY_AUTOMATIC if automatic else migration_limits.RETRY
             try:

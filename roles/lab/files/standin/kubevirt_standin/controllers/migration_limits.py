@@ -14,7 +14,7 @@ NOT_BEGUN = ("", "Pending", *OVER)
 AUTOMATIC = ("kubevirt.io/evacuationMigration", "kubevirt.io/workloadUpdateMigration")
 TIMEOUT = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
 FIRST_BACKOFF = 20.0
-RETRY_AUTOMATIC, RETRY = 1.0, 5.0
+RETRY_PODS, RETRY_AUTOMATIC, RETRY = 1.0, 1.0, 5.0
 KEPT = 5
 
 
