@@ -14,6 +14,8 @@ from .work import WorkQueue
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 IMMEDIATE = "cdi.kubevirt.io/storage.bind.immediate.requested"
+# What provisioners make a volume of without a populator.
+COPIED = ("PersistentVolumeClaim", "VolumeSnapshot")
 POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"
 
 
@@ -80,9 +82,10 @@ class SimulatedStorage:
 
     @staticmethod
     def _to_be_filled(pvc: Object) -> bool:
-        """Whether a populator has yet to fill the volume that the claim will have."""
+        """Whether a populator has yet to fill the volume that the claim will have. Provisioners copy by themselves."""
         populated = (pvc["metadata"].get("annotations") or {}).get(POD_PHASE) == "Succeeded"
-        return bool(pvc["spec"].get("dataSourceRef")) and not populated
+        source = pvc["spec"].get("dataSourceRef") or {}
+        return bool(source) and source["kind"] not in COPIED and not populated
 
     def _used(self, key: str) -> bool:
         """Whether an instance waits for the claim; it is the first consumer, without the pod that would say so."""
