@@ -145,10 +145,10 @@ options:
 notes:
   - "Every host has the variables C(vmi_namespace), C(vmi_name), C(vmi_status) (KubeVirt's word: C(Running), C(Paused), C(Stopped),
     C(ErrorUnschedulable), ...), C(vmi_os) (one word, as in the group's name) and C(vmi_unreachable) (null where it is reachable)."
-  - "A host with an instance also has C(vmi_uid), C(vmi_ready), C(vmi_migratable), C(vmi_node_name), C(vmi_interfaces) (a list of
-    C(name), C(mac) and C(ips)), C(vmi_guest_os) (the name by the guest's agent, null without one), C(vmi_labels)
-    and C(vmi_annotations). Labels and annotations that only repeat the machine's name or node, or are
-    KubeVirt's bookkeeping, are left out."
+  - "A host with an instance also has C(vmi_uid), C(vmi_ready), C(vmi_migratable), C(vmi_node_name), C(vmi_addresses) (by the
+    network's name a list of the addresses on it), C(vmi_guest_os) (the name by the guest's agent, null without one),
+    C(vmi_labels) and C(vmi_annotations). Labels and annotations that only repeat the machine's name or node, or are KubeVirt's
+    bookkeeping, are left out."
   - "With O(connect_by=service) also C(vmi_services): every Service that selects the machine, with C(name), C(type),
     C(cluster_ip), C(addresses), C(ports) (each with C(name), C(port), C(target_port), C(node_port) and C(protocol)) and
     C(shared), whether it selects others too."

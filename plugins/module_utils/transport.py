@@ -10,7 +10,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 from urllib.parse import urlencode
@@ -35,11 +35,14 @@ else:
     TransportError = urllib3.exceptions.HTTPError
 
 Object = dict[str, Any]
+Take = Callable[[Iterator[bytes]], Any]
 
 JSON = "application/json"
 # The subresources of KubeVirt answer 406 to plain `application/json`.
 _ACCEPT = "application/json, */*"
 _BUSY = frozenset({429, 502, 503, 504})
+# Bytes that are read at once of a body that is taken as it comes in.
+_PIECE = 65536
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _LAST_TIMEOUT = 5.0
@@ -102,9 +105,10 @@ class Transport:
 
     def listing(self, path: str, trim: Callable[[Object], Any], *, where: str, **request: Any) -> Object:
         """A page of a LIST, with what `trim` makes of each of its items; HaError where the answer is none."""
-        response = self.send("GET", path, where=where, **request)
         try:
-            return decode(response.data, trim)
+            found: Object = self.send(
+                "GET", path, where=where, take=lambda chunks: decode(chunks, trim), **request
+            ).taken
         except ValueError as error:
             raise HaError(
                 "the answer is no list of objects",
@@ -112,6 +116,7 @@ class Transport:
                 why=str(error),
                 fix="Check that the address is that of the API server, and for a proxy between",
             ) from error
+        return found
 
     def json(self, method: str, path: str, *, where: str, **request: Any) -> Object:
         """`send` for an answer that is a JSON object; an answer without a body is an empty one."""
@@ -134,11 +139,13 @@ class Transport:
         body: Object | None = None,
         content_type: str = JSON,
         stream: float | None = None,
+        take: Take | None = None,
         repeat: bool = True,
     ) -> Any:
         """One request with its retries; the answer of a success, else an ApiError or ConnectionFailed.
 
-        stream: seconds of silence after which a stream counts as broken; repeat: whether it does no harm to carry the
+        stream: seconds of silence after which a stream counts as broken; take: makes the answer's `taken` of its body as
+        it comes in, again where it breaks off; repeat: whether it does no harm to carry the
         request out twice. If not, it is not sent again once it may have been carried out; `ambiguous` of the error
         says so.
         """
@@ -150,7 +157,7 @@ class Transport:
             self.requests.count(kind)
             token, begun = self._token, time.monotonic()
             try:
-                response = self._attempt(method, url, data, content_type, stream)
+                response = self._attempt(method, url, data, content_type, stream, take)
             except (TransportError, OSError) as error:
                 failure, wait = self._unanswered(error, where, trial)
             else:
@@ -200,7 +207,15 @@ class Transport:
         lasting = trouble is not None and time.monotonic() > trouble + self._patience
         return min(self._timeout, _LAST_TIMEOUT) if lasting else self._timeout
 
-    def _attempt(self, method: str, url: str, data: bytes | None, content_type: str, stream: float | None) -> Any:
+    def _attempt(
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        content_type: str,
+        stream: float | None,
+        take: Take | None,
+    ) -> Any:
         seconds = self._seconds()
         response = self._pool.request(
             method,
@@ -210,10 +225,12 @@ class Transport:
             timeout=urllib3.Timeout(connect=min(10.0, seconds), read=stream or seconds),
             retries=False,
             redirect=False,
-            preload_content=stream is None,
+            preload_content=stream is None and take is None,
         )
-        if stream is not None and response.status >= 300:
+        if response.status >= 300:
             response.read(cache_content=True)
+        elif take:
+            response.taken = _taken(response, take)
         return response
 
     def _headers(self, content_type: str | None) -> Any:
@@ -261,6 +278,19 @@ class Transport:
 
 
 _FINAL = ("CERTIFICATE_VERIFY_FAILED", "CertificateError", "WRONG_VERSION_NUMBER")
+
+
+def _taken(response: Any, take: Take) -> Any:
+    try:
+        found = take(response.stream(_PIECE))
+    except BaseException:
+        response.close()
+        raise
+    response.drain_conn()
+    response.release_conn()
+    return found
+
+
 _VERBS = {
     "GET": "could not be read",
     "POST": "could not be created",

@@ -164,7 +164,7 @@ def _of_instance(vmi: Mapping[str, Any]) -> dict[str, Any]:
         "vmi_ready": vmi["ready"],
         "vmi_migratable": vmi["migratable"],
         "vmi_node_name": vmi["node"],
-        "vmi_interfaces": vmi["interfaces"],
+        "vmi_addresses": {found["name"]: found["ips"] for found in vmi["interfaces"] if found["name"]},
         "vmi_guest_os": vmi["guest_os"],
         "vmi_labels": _telling(vmi, "labels"),
         "vmi_annotations": _telling(vmi, "annotations"),

@@ -83,7 +83,7 @@ def test_groups_and_variables(inventory: Inventory, proxy: Any, mine: dict[str, 
     assert web in found.groups["status_running"]
     assert web in found.groups[f"node_{host['vmi_node_name'].replace('-', '_')}"]
     assert {f"namespace_{first}", "os_windows", "status_stopped"} <= set(found.children["lab"])
-    assert host["ansible_host"] == host["vmi_interfaces"][0]["ips"][0]
+    assert host["ansible_host"] == host["vmi_addresses"]["default"][0]
     assert (host["vmi_namespace"], host["vmi_name"], host["vmi_unreachable"]) == (machines.namespaces[0], "web-1", None)
     assert (host["vm_run_strategy"], found.hosts[rests]["vm_run_strategy"]) == ("Always", "Halted")
     assert found.hosts[windows]["ansible_connection"] == "winrm"
@@ -246,7 +246,7 @@ def test_a_bastion(inventory: Inventory, proxy: Any, mine: dict[str, Any], machi
     found = inventory(host=proxy.url, connect_by="bastion", bastion="ops@jump:2222", **mine)
     host = found.hosts[f"{machines.namespaces[0]}-web-1"]
     assert host["ansible_ssh_common_args"] == "-o ProxyJump=ops@jump:2222"
-    assert host["ansible_host"] == host["vmi_interfaces"][0]["ips"][0]
+    assert host["ansible_host"] == host["vmi_addresses"]["default"][0]
 
 
 def test_ssh_runs_virtctl_with_the_words_that_were_meant(

@@ -34,7 +34,7 @@ def test_every_variable_of_a_running_machine() -> None:
         "vmi_node_name": "n1",
         "vmi_os": "fedora",
         "vmi_guest_os": "Fedora Linux 42",
-        "vmi_interfaces": [{"name": "default", "mac": "02:00:00:00:00:01", "ips": ["10.244.1.7"]}],
+        "vmi_addresses": {"default": ["10.244.1.7"]},
         "vmi_labels": {"app": "web", "kubevirt.io/size": "small"},
         "vmi_annotations": {"owner": "ops"},
         "vmi_unreachable": None,
