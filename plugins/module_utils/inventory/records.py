@@ -78,7 +78,7 @@ def os_name(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str 
     name = str(guest or (vmi or {}).get("hint") or (vm or {}).get("hint") or "").lower()
     if name.startswith(("mswindows", "windows", "win2k")):
         return "windows"
-    return (name if guest else name.split(".")[0].rstrip("0123456789-_")) or None
+    return (name if guest else name.split(".", maxsplit=1)[0].rstrip("0123456789-_")) or None
 
 
 def _hint(meta: Mapping[str, Any]) -> str:
