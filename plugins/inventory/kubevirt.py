@@ -205,12 +205,15 @@ cache_connection: ~/.cache/kubevirt-inventory
 cache_timeout: 300
 """
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.inventory.host import Host as AnsibleHost
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth
@@ -222,6 +225,22 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport impo
 
 # Seconds over which a server that is out of reach is tried again.
 PATIENCE = 10.0
+
+
+@contextmanager
+def _lasting() -> Iterator[None]:
+    """Tells the garbage collector that what is made lasts: thousands of hosts live as long as Ansible does.
+
+    Else it searches all of them time and again while they are made, and the workers that Ansible forks copy them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -244,9 +263,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         settings = options.settings(self._params)
+        with _lasting():
+            self._fill(self.get_cache_key(path), settings, cache)
+
+    def _fill(self, key: str, settings: options.Settings, may_read: bool) -> None:
         try:
-            content = self._cached(self.get_cache_key(path), settings, cache)
-            hosts, faults = arrange(content, settings, frozenset(inventory.groups))
+            content = self._cached(key, settings, may_read)
+            hosts, faults = arrange(content, settings, frozenset(self.inventory.groups))
         except HaError as error:
             raise AnsibleParserError(str(error)) from error
         if self.get_option("strict") and (content.unreadable or faults):
@@ -306,18 +329,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _populate(self, hosts: list[Host], settings: options.Settings) -> None:
         parent = self.inventory.add_group(settings.parent_group)
-        groups = {group: self.inventory.add_group(group) for host in hosts for group in host.groups}
+        names = sorted({group for host in hosts for group in host.groups})
+        groups = {name: self.inventory.groups[self.inventory.add_group(name)] for name in (parent, *names)}
+        known: dict[str, Any] = {}
         for host in hosts:
-            self.inventory.add_host(host.name)
+            # Past the inventory's own methods but for the first host: each looks the file up, tags each string with its
+            # origin or empties caches, and for thousands of hosts that takes longer than the reading. A string without
+            # a tag of trust is never taken for a template.
+            if not known or host.name in self.inventory.hosts:
+                made = self.inventory.hosts[self.inventory.add_host(host.name)]
+                known = {key: made.vars[key] for key in ("inventory_file", "inventory_dir") if key in made.vars}
+            else:
+                made = self.inventory.hosts[host.name] = AnsibleHost(host.name)
+            made.vars.update(known)
+            made.vars.update(host.variables)
             for group in host.groups or (parent,):
-                self.inventory.add_child(group, host.name)
-            # The inventory's own set_variable gives every string a tag with its origin, which costs thousands of machines
-            # seconds. Without a tag of trust a string is never taken for a template.
-            made = self.inventory.get_host(host.name)
-            for name, value in host.variables.items():
-                made.set_variable(name, value)
-        for group in sorted(groups):
-            self.inventory.add_child(parent, group)
+                groups[group].add_host(made)
+        # The tie to the parent comes last, so that each host learns of it but once, when Ansible reconciles the groups.
+        for name in names:
+            self.inventory.add_child(parent, name)
         constructed = {name: self.get_option(name) for name in ("compose", "groups", "keyed_groups")}
         if any(constructed.values()):
             for host in hosts:

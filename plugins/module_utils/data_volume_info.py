@@ -12,6 +12,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
     data_volume_claim,
     data_volume_object,
     data_volume_state,
+    entries,
     info,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
@@ -65,7 +66,7 @@ def entry(dv: Object | None, claim: Object | None, item: Object, *, full: bool) 
     spec = (dv or {}).get("spec") or {}
     found = data_volume_state.summary(dv, claim)
     return {
-        **info.identity(item, full),
+        **entries.identity(item, full),
         **found,
         "ready": found["phase"] == data_volume_state.SUCCEEDED,
         "source": source_name(spec),

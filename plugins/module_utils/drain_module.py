@@ -12,8 +12,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_node import Limits
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Wishes
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 
 _STATES = ["drained", "cordoned", "uncordoned"]
 

@@ -24,8 +24,15 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan imp
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_state import Reply, Seen
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_state import Progress
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings, is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import MIGRATION, PDB, POD, VM, VMI
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    MIGRATION,
+    PDB,
+    POD,
+    VM,
+    VMI,
+    is_deleting,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.watch import Mirror
 
 Object = dict[str, Any]

@@ -16,8 +16,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import node_fit, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import POD, VM
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import POD, VM, is_deleting
 
 Object = Mapping[str, Any]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, redaction, vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, entries, vm_state, vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, ManyFailed
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VMI, VMI_ACTION, Resource
 
 Object = dict[str, Any]
@@ -61,7 +61,7 @@ def run_vm_info(module: Module) -> None:
             instances = read(client, VMI, {**params, "label_selectors": []}, machines.objects.__contains__)
 
         def show(key: Key, item: Object) -> Object:
-            return machine(item, instances.objects.get(key), full=params["full"])
+            return entries.machine(item, instances.objects.get(key), full=params["full"])
 
         return result("vms", show, machines, instances)
 
@@ -78,7 +78,7 @@ def run_vmi_info(module: Module) -> None:
 
         def show(key: Key, item: Object) -> Object:
             more = {"guest": told.get(key)} if params["guest_agent"] else {}
-            return {**instance(item, full=params["full"]), **more}
+            return {**entries.instance(item, full=params["full"]), **more}
 
         return result("vmis", show, found)
 
@@ -96,43 +96,6 @@ def _ask_agents(client: Client, found: Snapshot, workers: int) -> dict[Key, Obje
         key: {"error": outcome.as_dict()} if isinstance(outcome, HaError) else outcome
         for key, outcome in zip(keys, bulk.each(keys, ask, workers))
     }
-
-
-def machine(vm: Object, vmi: Object | None, *, full: bool) -> Object:
-    """A machine's entry in the result, with its instance where it has one."""
-    status = vm_state.status(vm)
-    return {
-        **identity(vm, full),
-        "run_strategy": vm_state.run_strategy(vm),
-        "status": status.get("printableStatus"),
-        "reason": vm_state.describe(vm),
-        "created": vm_state.is_created(vm),
-        "ready": vm_state.is_ready(vm),
-        "restart_required": vm_state.holds(vm, "RestartRequired"),
-        "instance": vmi_state.summary(vmi) if vmi else None,
-    }
-
-
-def instance(vmi: Object, *, full: bool) -> Object:
-    """An instance's entry in the result."""
-    return {**identity(vmi, full), **vmi_state.summary(vmi), "vm": vmi_state.owner(vmi)}
-
-
-def identity(item: Object, full: bool) -> Object:
-    """What the result's entry of any object holds; with `full` the object itself, without secrets."""
-    meta = item["metadata"]
-    shown = {
-        "name": meta["name"],
-        "namespace": meta["namespace"],
-        "uid": meta.get("uid"),
-        "created_at": meta.get("creationTimestamp"),
-        "labels": meta.get("labels") or {},
-        "annotations": redaction.hide_secrets(meta.get("annotations") or {}),
-    }
-    if full:
-        trimmed = {**item, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
-        shown["object"] = redaction.hide_secrets(trimmed)
-    return shown
 
 
 def read(

@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import without_nulls
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 
 Options = dict[str, Any]
 Faults = Callable[[Mapping[str, Any]], Iterator[str]]
-
-# What becomes a host name and a label's value may be no longer.
-LONGEST_LABEL = 63
-LONGEST_SUBDOMAIN = 253
-_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-_SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 
 
 def _no_faults(_options: Mapping[str, Any]) -> Iterator[str]:
@@ -128,19 +122,3 @@ def _layered(under: Any, over: Any, key: str, exclusive: Mapping[str, frozenset[
 
 def _all_named(entries: Sequence[Any]) -> bool:
     return all(isinstance(entry, Mapping) and entry.get("name") for entry in entries)
-
-
-def name_fault(name: Any, *, subdomain: bool = False) -> str | None:
-    """What is wrong with a name, None where nothing is. Without `subdomain` it must do as host name and label."""
-    if not isinstance(name, str):
-        return None
-    longest, form = (LONGEST_SUBDOMAIN, _SUBDOMAIN) if subdomain else (LONGEST_LABEL, _LABEL)
-    if len(name) > longest:
-        return f"{name!r} has {len(name)} characters, {longest} is the most"
-    if not form.match(name):
-        signs = "'-' and '.'" if subdomain else "and '-'"
-        comma = "," if subdomain else ""
-        return (
-            f"{name!r} must be of lower-case letters, digits{comma} {signs}, and begin and end with a letter or digit"
-        )
-    return None

@@ -11,8 +11,9 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, migration, migration_state, objects
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items, name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
 
 _OPTIONS: dict[str, Option] = {

@@ -16,8 +16,7 @@ from typing import Any, Optional, Union
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import node_fit, vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, is_deleting
 
 Object = Mapping[str, Any]
 Options = Mapping[str, Any]

@@ -20,7 +20,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     NotFound,
     Refused,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource, is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict, wait_for
 
 Object = dict[str, Any]
@@ -107,11 +107,6 @@ class Kind:
     frozen: Sequence[tuple[str, ...]] = ()
     desired_of: Callable[[Options, Object], Object] | None = None
     write: Callable[[Client, Key, Plan, bool], Object | None] | None = None
-
-
-def is_deleting(item: Mapping[str, Any]) -> bool:
-    """Whether an object is being deleted."""
-    return bool(item["metadata"].get("deletionTimestamp"))
 
 
 def make_plan(kind: Kind, options: Options, current: Object | None) -> Plan:

@@ -16,8 +16,13 @@ from typing import Any, Callable, Optional, Union
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state, vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VM_ACTION, VMI_ACTION, Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    VM,
+    VM_ACTION,
+    VMI_ACTION,
+    Resource,
+    is_deleting,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
 
 Object = Mapping[str, Any]

@@ -20,8 +20,7 @@ _HEADER_ANNOTATION = "cdi.kubevirt.io/storage.import.extraHeaders"
 
 def hide_secrets(value: Any, before: Any = None) -> Any:
     """A copy without cloud-init's data and headers, for output; what `before` does not have is marked as changed."""
-    known = set(secrets(before))
-    return _hide(value, known if before is not None else None)
+    return _hide(value, None if before is None else set(secrets(before)))
 
 
 def secrets(value: Any) -> list[str]:

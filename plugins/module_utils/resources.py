@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 
@@ -38,6 +40,11 @@ class Resource:
         """The object as it is named in messages: `VirtualMachine shop/web-1`."""
         scope = namespace if self.namespaced else None
         return " ".join(part for part in (self.kind, "/".join(part for part in (scope, name) if part)) if part)
+
+
+def is_deleting(item: Mapping[str, Any]) -> bool:
+    """Whether an object is being deleted."""
+    return bool(item["metadata"].get("deletionTimestamp"))
 
 
 _KUBEVIRT = "kubevirt.io/v1"

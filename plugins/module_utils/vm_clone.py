@@ -21,9 +21,15 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.declared import Declared, whole
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Existing
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items, name_fault
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings, is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VM_CLONE, VM_SNAPSHOT
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    VM,
+    VM_CLONE,
+    VM_SNAPSHOT,
+    is_deleting,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict
 
 Object = dict[str, Any]

@@ -27,7 +27,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.declared impor
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.downloads import Source, download
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Existing, Once
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items, name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     PVC,

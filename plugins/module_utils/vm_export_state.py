@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import is_deleting
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
 
 Object = Mapping[str, Any]

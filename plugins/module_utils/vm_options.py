@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 
 RUN_STRATEGIES = ["Always", "Halted", "Manual", "Once", "RerunOnFailure"]
 EVICTION_STRATEGIES = ["External", "LiveMigrate", "LiveMigrateIfPossible", "None"]

@@ -14,12 +14,14 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.declared import Declared, owned, whole
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Existing
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items, name_fault
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings, is_deleting
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     VM,
     VM_SNAPSHOT,
     VM_SNAPSHOT_CONTENT,
+    is_deleting,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import is_deleting
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
 
 Object = Mapping[str, Any]

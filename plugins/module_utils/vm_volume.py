@@ -25,8 +25,15 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Existing, Once
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings, is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import KUBEVIRT, PVC, VM, VM_ACTION, VMI
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    KUBEVIRT,
+    PVC,
+    VM,
+    VM_ACTION,
+    VMI,
+    is_deleting,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, Verdict, wait_for
 
 Object = dict[str, Any]

@@ -16,8 +16,9 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import plan, vm_state, volumes
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Plan, is_deleting
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Plan
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
 
 Object = dict[str, Any]

@@ -20,17 +20,19 @@ TROUBLES = (
 def summary(vmi: Object) -> dict[str, Any]:
     """The instance as results show it; a field that is not known yet is None, or an empty list."""
     meta, status = vmi["metadata"], vmi.get("status") or {}
+    told = {found.get("type"): found.get("status") for found in status.get("conditions") or []}
     interfaces = [_interface(found) for found in status.get("interfaces") or []]
+    ips = [ip for found in interfaces for ip in found["ips"]]
     return {
         "uid": meta.get("uid"),
         "phase": status.get("phase"),
-        "ready": condition(vmi, "Ready") == "True",
-        "paused": condition(vmi, "Paused") == "True",
-        "migratable": condition(vmi, "LiveMigratable") == "True",
+        "ready": told.get("Ready") == "True",
+        "paused": told.get("Paused") == "True",
+        "migratable": told.get("LiveMigratable") == "True",
         "deleting": bool(meta.get("deletionTimestamp")),
         "node": status.get("nodeName"),
-        "ip": next((ip for found in interfaces for ip in found["ips"]), None),
-        "ips": [ip for found in interfaces for ip in found["ips"]],
+        "ip": ips[0] if ips else None,
+        "ips": ips,
         "interfaces": interfaces,
         "guest_os": (status.get("guestOSInfo") or {}).get("prettyName"),
         "started_at": _started_at(status),

@@ -17,7 +17,11 @@ Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 _LABEL = r"[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _LONGEST_NAME = 253
-FAMILIES = {"ipv4": 4, "ipv6": 6}
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
+# "This network", of which 0.0.0.0 is one, the machine itself, and what is valid on one link.
+_LOCAL = ("0.", "127.", "169.254.")
+IPV4, IPV6 = "ipv4", "ipv6"
 
 
 def host(text: str | None) -> str | None:
@@ -39,15 +43,19 @@ def of_instance(vmi: Mapping[str, Any], network: str | None, family: str | None)
     if not network:
         chosen += named
     for interface in chosen:
-        usable = [ip for text in interface["ips"] if (ip := _parse(text)) and not _is_local(ip)]
-        preferred = [ip for ip in usable if ip.version == FAMILIES.get(family or "")]
-        for ip in (*preferred, *usable):
-            return str(ip)
+        usable = [ip for text in interface["ips"] if (ip := _usable(text))]
+        if usable:
+            return next((ip for ip in usable if family and (":" in ip) == (family == IPV6)), usable[0])
     return None
 
 
-def _is_local(ip: Address) -> bool:
-    return ip.is_link_local or ip.is_loopback or ip.is_unspecified
+def _usable(text: str) -> str | None:
+    """The address as it is written mostly, None where it is none or leads nowhere but on its own machine."""
+    # Of thousands of machines nearly all have such a one, and ipaddress takes its time.
+    if _IPV4.fullmatch(text):
+        return None if text.startswith(_LOCAL) else text
+    ip = _parse(text)
+    return None if ip is None or ip.is_link_local or ip.is_loopback or ip.is_unspecified else str(ip)
 
 
 def _parse(text: str) -> Address | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import records, selector, services
@@ -126,6 +127,7 @@ def status(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str:
     return "Paused" if vmi["paused"] else _STATUS.get(vmi["phase"], "Unknown")
 
 
+@lru_cache(maxsize=4096)
 def group_name(kind: str, *parts: str) -> str:
     """A group's name; what Ansible does not allow in one becomes an underscore."""
     return _UNSAFE.sub("_", "_".join((kind, *parts)))

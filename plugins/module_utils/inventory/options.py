@@ -19,8 +19,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import addresses, selector, services
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import explain
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 
 RUNNING, ALL = "running", "all"
 NETWORK, SERVICE, BASTION, VIRTCTL = "network", "service", "bastion", "virtctl"
@@ -89,7 +89,7 @@ def spec() -> ArgumentSpec:
             "parent_group": {"type": "str", "default": "kubevirt"},
             "connect_by": _names(*WAYS, default=[NETWORK]),
             "network_name": {"type": "str"},
-            "ip_family": {"type": "str", "choices": sorted(addresses.FAMILIES)},
+            "ip_family": {"type": "str", "choices": [addresses.IPV4, addresses.IPV6]},
             "service_types": _names(*services.TYPES, default=list(services.TYPES)),
             "service_port": {"type": "str"},
             "node_port_host": {"type": "str", "default": "{node}"},

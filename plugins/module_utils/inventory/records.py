@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import info
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import entries
 
 Object = dict[str, Any]
 
@@ -21,7 +21,7 @@ def machine(vm: Object) -> Object:
     spec = vm.get("spec") or {}
     template = (spec.get("template") or {}).get("metadata") or {}
     return {
-        **info.machine(vm, None, full=False),
+        **entries.machine(vm, None, full=False),
         "template_labels": template.get("labels") or {},
         "hint": _hint(template) or _hint(vm["metadata"]) or (spec.get("preference") or {}).get("name") or "",
     }
@@ -37,7 +37,7 @@ def instance(vmi: Object) -> Object:
     spec, status = vmi.get("spec") or {}, vmi.get("status") or {}
     devices = (spec.get("domain") or {}).get("devices") or {}
     return {
-        **info.instance(vmi, full=False),
+        **entries.instance(vmi, full=False),
         "guest": str((status.get("guestOSInfo") or {}).get("id") or ""),
         "hint": _hint(vmi["metadata"]),
         "pod_network": next((str(net["name"]) for net in spec.get("networks") or [] if "pod" in net), ""),
@@ -82,7 +82,9 @@ def os_name(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str 
 
 
 def _hint(meta: Mapping[str, Any]) -> str:
-    annotations = meta.get("annotations") or {}
+    annotations = meta.get("annotations")
+    if not annotations:
+        return ""
     return next((str(annotations[key]) for key in (*_PREFERENCES, _OS) if annotations.get(key)), "")
 
 

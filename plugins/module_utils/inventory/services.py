@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import addresses
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import LONGEST_LABEL
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import LONGEST_LABEL
 
 Object = Mapping[str, Any]
 Key = tuple[str, str]

@@ -11,7 +11,6 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, platform_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import (
     capacity,
     checks,
@@ -26,6 +25,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.sources import Scope
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 
 Params = Mapping[str, Any]
 NEVER = "never"

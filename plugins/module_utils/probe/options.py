@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe import checks
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.verdict import DOWN, UP, Terms
 

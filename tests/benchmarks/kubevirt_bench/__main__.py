@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,37 +36,41 @@ STAND_IN = "stand-in without nodes: real etcd and kube-apiserver, its admission 
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Path]:
-    """The kubeconfig of the cluster to measure on."""
+def cluster(folder: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """The kubeconfig of the cluster to measure on, and what ends that cluster before its time."""
     given = os.environ.get("BENCH_KUBECONFIG")
     if given:
-        yield Path(given).resolve()
+        yield Path(given).resolve(), lambda: None
         return
     standin = DevCluster(folder / "cluster")
     standin.start()
     try:
-        yield standin.kubeconfig
+        yield standin.kubeconfig, standin.stop
     finally:
         standin.stop()
 
 
 @contextmanager
-def instances(stage: Stage, folder: Path) -> Iterator[Stage]:
-    """The cluster for the inventory: one that was given as it is, for nobody wants thousands of instances there."""
+def instances(stage: Stage, end: Callable[[], None], folder: Path) -> Iterator[Stage]:
+    """The cluster for the inventory: one that was given as it is, for nobody wants thousands of instances there.
+
+    Else one of its own, alone on the machine: the first one, with all that was made there, is ended.
+    """
     if os.environ.get("BENCH_KUBECONFIG"):
         yield stage
         return
     with still(stage.bare, folder) as other:
+        end()
         yield other
 
 
 def chosen() -> list[str]:
-    """The groups to measure."""
+    """The groups to measure, in their order: the last one ends the cluster of the others."""
     asked = [name for name in os.environ.get("BENCH_ONLY", "").split(",") if name]
     unknown = sorted(set(asked) - set(GROUPS))
     if unknown:
         sys.exit(f"BENCH_ONLY: there is no {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-    return asked or list(GROUPS)
+    return [name for name in GROUPS if name in (asked or GROUPS)]
 
 
 def origin() -> Origin:
@@ -100,10 +104,10 @@ def main() -> int:
     if lacks:
         print(f"{lacks}; `make lab` builds it, or give BENCH_KUBECONFIG", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="kubevirt-bench-") as folder, cluster(Path(folder)) as kubeconfig:
+    with tempfile.TemporaryDirectory(prefix="kubevirt-bench-") as folder, cluster(Path(folder)) as (kubeconfig, end):
         stage = Stage(kubeconfig, Path(folder))
         bench = Bench(
-            stage, partial(instances, stage, Path(folder) / "still"), int(os.environ.get("BENCH_REPEATS", "3"))
+            stage, partial(instances, stage, end, Path(folder) / "still"), int(os.environ.get("BENCH_REPEATS", "3"))
         )
         try:
             found = measured(bench, names)

@@ -54,9 +54,9 @@ class Stage:
         for name in self._namespaces:
             self.bare.send("DELETE", f"/api/v1/namespaces/{name}")
 
-    def play(self, playbook: Sequence[dict[str, Any]]) -> Run:
+    def play(self, playbook: Sequence[dict[str, Any]], inventory: str = "localhost,") -> Run:
         """One run of ansible-playbook."""
-        return self._command([str(BIN / "ansible-playbook"), "-i", "localhost,", self._file("play.json", playbook)])
+        return self._command([str(BIN / "ansible-playbook"), "-i", inventory, self._file("play.json", playbook)])
 
     def module(self, count: int, namespace: str) -> Run:
         """Our module's process by itself."""
@@ -69,13 +69,15 @@ class Stage:
         return self._command([sys.executable, "-m", "kubevirt_bench.floor", str(self.kubeconfig), path])
 
     def inventory(self, plugin: str) -> Run:
-        """One run of ansible-inventory over the whole cluster."""
-        source = {"plugin": plugin, "kubeconfig": str(self.kubeconfig)}
-        return self._inventory(self._file("bench.kubevirt.yml", source))
+        """One empty task on localhost, with the whole cluster as the inventory."""
+        return self.play(playbooks.empty(), self._source(plugin))
 
-    def empty_inventory(self) -> Run:
-        """One run of ansible-inventory without any source to ask."""
-        return self._inventory("localhost,")
+    def hosts(self, plugin: str) -> int:
+        """How many hosts the plugin makes of the cluster."""
+        command = [str(BIN / "ansible-inventory"), "-i", self._source(plugin), "--list"]
+        output = str(self.folder / "inventory.json")
+        self._command([*command, "--output", output])
+        return len(json.loads(Path(output).read_text("utf-8"))["_meta"]["hostvars"])
 
     def counted(self, work: Callable[[], Run]) -> tuple[Run, requests.Counts]:
         """A run, and the requests that the API server had meanwhile."""
@@ -88,13 +90,8 @@ class Stage:
         page = json.loads(self.bare.send("GET", _VMIS))
         return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
 
-    def _inventory(self, source: str) -> Run:
-        output = str(self.folder / "inventory.json")
-        return self._command([str(BIN / "ansible-inventory"), "-i", source, "--list", "--output", output])
-
-    def hosts(self) -> int:
-        """How many hosts the last inventory had."""
-        return len(json.loads((self.folder / "inventory.json").read_text("utf-8"))["_meta"]["hostvars"])
+    def _source(self, plugin: str) -> str:
+        return self._file("bench.kubevirt.yml", {"plugin": plugin, "kubeconfig": str(self.kubeconfig)})
 
     def _counts(self) -> requests.Counts:
         return requests.parse(self.bare.send("GET", "/metrics").decode())

@@ -230,6 +230,12 @@ class Platform:
             assert time.monotonic() < end, f"VM {namespace}/{name} is not ready"
             time.sleep(0.2)
 
+    def wait_until_gone(self, name: str, namespace: str, *resources: Resource) -> None:
+        end = time.monotonic() + 60
+        while left := [one.kind for one in resources if self.client.find(one, name, namespace)]:
+            assert time.monotonic() < end, f"{left} {namespace}/{name} does not go"
+            time.sleep(0.2)
+
     @contextmanager
     def ran(self, name: str, namespace: str = "shop", mode: str = "ReadWriteMany", **spec: Any) -> Iterator[None]:
         """A machine that is there for a while."""
@@ -237,12 +243,11 @@ class Platform:
         try:
             yield
         finally:
+            # A claim goes only when a controller has seen that nothing uses it; the next one of its name must be a new one.
             self.client.delete(VM, name, namespace)
-            end = time.monotonic() + 60
-            while self.client.find(VMI, name, namespace) or self.client.find(VM, name, namespace):
-                assert time.monotonic() < end, f"VM {namespace}/{name} does not go"
-                time.sleep(0.2)
+            self.wait_until_gone(name, namespace, VM, VMI)
             self.client.delete(PVC, name, namespace)
+            self.wait_until_gone(name, namespace, PVC)
 
 
 def write_heartbeat(folder: Path) -> None:

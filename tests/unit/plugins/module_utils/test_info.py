@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import info
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import entries
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -20,6 +20,6 @@ def test_the_manifest_that_kubectl_repeats_in_an_annotation_is_not_shown(full: b
     spec = {"runStrategy": "Always", "template": {"spec": {"volumes": volumes}}}
     annotations = {LAST_APPLIED: json.dumps({"spec": spec}), "team": "shop"}
     machine: dict[str, Any] = {"metadata": {"name": "a", "namespace": "n", "annotations": annotations}, "spec": spec}
-    for shown in (info.machine(machine, None, full=full), info.instance(machine, full=full)):
+    for shown in (entries.machine(machine, None, full=full), entries.instance(machine, full=full)):
         assert "s3cret" not in json.dumps(shown)
         assert shown["annotations"] == {LAST_APPLIED: "(hidden)", "team": "shop"}
