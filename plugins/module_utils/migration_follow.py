@@ -194,7 +194,8 @@ class Follower:
     def _start(self, tasks: Sequence[Task]) -> None:
         for task in self._each(tasks, self._begin):
             self._under_way.append(task)
-            if task.migration is not None and task.changed and not isinstance(task.decision, Cancel):
+            # Made by this task or, while it tried, by another: the watch may not tell of it yet.
+            if task.migration is not None and not isinstance(task.decision, Cancel):
                 self._mirror.remember("migrations", task.migration)
 
     def _fill(self, limits: Limits) -> None:
@@ -264,8 +265,10 @@ class Follower:
         """Takes note of what has become of those under way."""
         now = time.monotonic()
         self._watch_targets(now)
-        ended: list[tuple[Task, Progress]] = []
         for task in self._under_way:
+            self._give_way(task)
+        ended: list[tuple[Task, Progress]] = []
+        for task in [task for task in self._under_way if not task.outcome]:
             task.vmi = dict(self._mirror.objects("machines").get(task.key) or {}) or None
             current = self._mirror.objects("migrations").get((task.key[0], task.title))
             if task.cancel_until is not None or isinstance(task.decision, Cancel):
@@ -279,6 +282,21 @@ class Follower:
         for task, found in ended:
             self._end(task, found)
         self._under_way = [task for task in self._under_way if not task.outcome]
+
+    def _give_way(self, task: Task) -> None:
+        """Takes the older one of two migrations that were made at the same moment in place of this task's own."""
+        current = self._mirror.objects("migrations").get((task.key[0], task.title))
+        if not task.ours or task.cancel_until is not None or current is None:
+            return
+        older = migration_state.elder(current, self._own(task))
+        if older is None:
+            return
+        try:
+            self._delete(task)
+            task.ours = task.changed = False
+            task.decide(self._mirror.objects("machines").get(task.key), [older])
+        except HaError as error:
+            task.finish("failed", error)
 
     def _watch_targets(self, now: float) -> None:
         """Target pods are watched only once one takes its time."""

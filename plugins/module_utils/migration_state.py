@@ -29,6 +29,7 @@ OF_MACHINE = "kubevirt.io/vmi-name"
 _OVER = frozenset({"Succeeded", "Failed"})
 _FINAL = frozenset({"Succeeded", "Failed"})
 # While a migration is in these its target pod is made, placed and started.
+_QUEUED = frozenset({"", "Pending"})
 _PLACING = frozenset({"", "Pending", "Scheduling"})
 # Seconds that the readiness from before a migration may be shown after it.
 _STALE_READINESS = 5.0
@@ -124,6 +125,23 @@ def of_machine(migrations: Iterable[Object], namespace: str, name: str) -> list[
 def in_flight(migrations: Iterable[Object]) -> Object | None:
     """Of one machine's migrations the one that has not ended; KubeVirt admits no second."""
     return next((found for found in migrations if not is_over(found)), None)
+
+
+def elder(own: Object, migrations: Iterable[Object]) -> Object | None:
+    """Of one machine's migrations the one that `own` has to give way to, None where it need not.
+
+    The API server admits two that come at the same moment, and neither can go on beside the other. All who made one
+    come to the same answer; one that is being carried out gives way to none.
+    """
+    if phase(own) not in _QUEUED:
+        return None
+    older = [found for found in migrations if not is_over(found) and not is_deleting(found) and _age(found) < _age(own)]
+    return min(older, key=_age, default=None)
+
+
+def _age(migration: Object) -> tuple[str, str]:
+    meta = migration["metadata"]
+    return str(meta.get("creationTimestamp")), str(meta["name"])
 
 
 def state_of(vmi: Object | None, migration: Object) -> Object:

@@ -117,6 +117,19 @@ def test_one_under_way_is_adopted_unless_it_goes_elsewhere() -> None:
             decided(vmi, [found], node="n1")
 
 
+def test_of_two_that_were_made_at_one_moment_the_younger_gives_way() -> None:
+    def made(name: str, at: str, phase: str = "Pending", **more: Any) -> dict[str, Any]:
+        one = migration(phase, **more)
+        return {**one, "metadata": {**one["metadata"], "name": name, "creationTimestamp": at}}
+
+    first, second, twin = made("b", "09:00"), made("a", "09:01"), made("c", "09:00")
+    everyone = [second, twin, first]
+    assert [migration_state.elder(own, everyone) for own in (first, second, twin)] == [None, first, first]
+    for other in (made("b", "09:00", "Succeeded"), made("b", "09:00", deleting=True)):
+        assert migration_state.elder(second, [other, second]) is None
+    assert migration_state.elder(made("a", "09:01", "Scheduling"), [first]) is None
+
+
 def test_one_that_is_cancelled_has_to_go_first() -> None:
     assert isinstance(decided(instance(), [migration(deleting=True)]), Later)
 
