@@ -71,6 +71,8 @@ def key_of(item: Object) -> Key:
 def fetch(client: Client, resource: Resource, keys: Sequence[Key], *, workers: int = 8) -> Snapshot:
     """Reads objects: one GET for one; one LIST for more, over their namespace, or over the cluster where they are in
     several and that is permitted; else a LIST a namespace."""
+    if not keys:
+        return Snapshot()
     if len(keys) == 1:
         return _fetch_one(client, resource, keys[0])
     wanted = frozenset(keys)

@@ -34,6 +34,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     VM,
     VMI,
     VMI_ACTION,
+    is_deleting,
 )
 
 Object = dict[str, Any]
@@ -195,6 +196,9 @@ class Service:
         if not staying:
             return facts
         vms = bulk.fetch(self._client, VM, staying, workers=self._settings.limits.workers)
+        # A machine that cannot be read is not one that is not there: its guest might end for good.
+        for error in vms.unreadable.values():
+            raise error
         pods = self._client.list(POD).items
         return Facts(machines.objects, vms.objects, self._nodes, self._leaving, pods)
 
@@ -348,10 +352,12 @@ class Service:
             if isinstance(reply, HaError) or reply.kind in ("budget", "stuck", "refused"):
                 why = str(reply) if isinstance(reply, HaError) else reply.why
                 done.blocked_by.append(drain_plan.left_pod(pod, f"would not be evicted now: {why}"))
-        done.changed = not done.cordoned or bool(plan.rides or plan.pods)
+        leaving = [pod for pod in plan.pods if not is_deleting(pod)]
+        begun = [ride for ride in plan.rides if not _is_leaving(ride, launchers[ride.key], done.survey.facts)]
+        done.changed = not done.cordoned or bool(begun or leaving)
         done.cordoned = True
         done.counts = Counter(plan.counts)
-        done.counts["evicted"] = len(plan.pods)
+        done.counts["evicted"] = len(leaving)
         done.machines = [self._entry(done.name, ride, ride.fate) for ride in plan.rides]
 
     def _say(self, node: str, event: str, **more: Any) -> None:
@@ -378,6 +384,12 @@ class Service:
 
 def _leaves(pod: Mapping[str, Any]) -> bool:
     return drain_plan.kind_of(pod) in ("machine", "ordinary")
+
+
+def _is_leaving(ride: Ride, launcher: Mapping[str, Any], facts: Facts) -> bool:
+    """Whether a machine is on its way already, so that nothing is sent for it."""
+    status = facts.vmis.get(ride.key, {}).get("status") or {}
+    return is_deleting(launcher) or bool(status.get("evacuationNodeName"))
 
 
 def _is_machine(pod: Mapping[str, Any]) -> bool:

@@ -332,7 +332,8 @@ class Drain:
             return
         namespace, name = passenger.ride.key
         wanted = {"namespace": namespace, "name": name, "state": _STATES[passenger.ride.way]}
-        settings = Settings(wait=False, wait_timeout=self._limits.timeout, workers=1)
+        # One that cannot take the call yet is asked again later; the others do not wait for it.
+        settings = Settings(wait=False, wait_timeout=_AGAIN, workers=1)
         (done,) = power.apply(self._client, [wanted], settings)
         passenger.sent = done.error is None
         passenger.reply = Reply("refused", str(done.error)) if done.error else Reply("granted")

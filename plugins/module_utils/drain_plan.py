@@ -224,8 +224,9 @@ def _others(vmi: Object, facts: Facts) -> tuple[list[Object], str]:
 def _without_strategy(vmi: Object, pod: Object, facts: Facts, wishes: Wishes, why: str) -> Ride | Blocker:
     """The pod's eviction is granted, and ends the guest: fine where it is started anew elsewhere."""
     vm = facts.vms.get(_key(vmi))
-    if vm is None and controller_of(vmi):
-        return _ride(vmi, facts, "evict", "shut_down", f"{why}; its {controller_of(vmi)['kind']} makes another")
+    maker = (controller_of(vmi) or {}).get("kind")
+    if vm is None and maker not in (None, VM.kind):
+        return _ride(vmi, facts, "evict", "shut_down", f"{why}; its {maker} makes another")
     if vm is None and wishes.force:
         return _ride(vmi, facts, "evict", "shut_down", f"{why}; no machine starts it anew")
     if vm is not None and vm_state.run_strategy(vm) == "Always":

@@ -73,7 +73,9 @@ def _read(client: Client, wanted: Sequence[Options], settings: Settings) -> _Rea
     only = f"{migration_state.OF_MACHINE}={keys[0][1]}" if len(keys) == 1 else None
     machines = bulk.fetch(client, VMI, keys, workers=settings.workers)
     namespaces = {key[0] for key in keys}
-    migrations = bulk.read(client, MIGRATION, namespaces, label_selector=only, workers=settings.workers)
+    migrations = Snapshot()
+    if namespaces:
+        migrations = bulk.read(client, MIGRATION, namespaces, label_selector=only, workers=settings.workers)
     found = _Read(machines, migrations)
     for item in migrations.objects.values():
         machine = (str(item["metadata"]["namespace"]), str(item["spec"].get("vmiName")))

@@ -299,11 +299,11 @@ class Follower:
             task.finish("failed", error)
 
     def _watch_targets(self, now: float) -> None:
-        """Target pods are watched only once one takes its time."""
+        """Target pods are watched only once one takes its time; they only say why, so it can do without."""
         if self._mirror.follows("targets") or not any(now - task.begun > _SLOW for task in self._under_way):
             return
         scopes = dict.fromkeys(self._scopes, "")
-        self._mirror.follow("targets", POD, scopes, label_selector=migration_state.JOB_UID)
+        self._mirror.follow("targets", POD, scopes, label_selector=migration_state.JOB_UID, optional=True)
 
     def _target(self, task: Task) -> Object | None:
         uid = ((task.migration or {}).get("metadata") or {}).get("uid")
@@ -397,7 +397,10 @@ class Follower:
             task.data = figures.get(task.key) or migration_data.unknown(f"{why}: nothing is moved yet")
 
     def _go_blind(self, error: HaError) -> None:
-        for task in [*self._waiting, *self._under_way]:
+        for task in self._waiting:
+            what = "was not begun to be migrated, the watch failed"
+            task.finish("failed", WaitFailed(what, where=task.where, why=str(error), fix=error.fix))
+        for task in self._under_way:
             what = "may or may not be migrated, the watch failed"
             task.finish("in_flight", WaitFailed(what, where=task.where, why=str(error), fix=error.fix))
 

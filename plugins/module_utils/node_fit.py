@@ -9,10 +9,9 @@ Only what is certain counts as an obstacle. Affinity to other pods, devices and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
 
 Object = Mapping[str, Any]
 
@@ -153,33 +152,18 @@ def _compares(operator: str, found: str, bound: str) -> bool:
         return False
 
 
-def room(node: Object, pods: Iterable[Object]) -> dict[str, Fraction]:
-    """What pods have not asked for of a node's cores and bytes of memory; `pods` may hold those of other nodes."""
-    allocatable = (node.get("status") or {}).get("allocatable") or {}
-    left = {name: quantity.parse(allocatable.get(name, 0)) for name in _RESOURCES}
+def room(node: Object, pods: Iterable[Object]) -> dict[str, int]:
+    """What pods have not asked for of a node's cores, in thousandths, and bytes of memory; `pods` may hold those of
+    other nodes."""
+    left = {**dict.fromkeys(_RESOURCES, 0), **amounts((node.get("status") or {}).get("allocatable"))}
     for pod in pods:
         if pod["spec"].get("nodeName") == name_of(node) and (pod.get("status") or {}).get("phase") not in _FINAL:
-            for name, value in requests(pod).items():
-                left[name] -= value
+            for name, value in requests(pod["spec"]).items():
+                left[name] = left.get(name, 0) - value
     return left
-
-
-def requests(pod: Object) -> dict[str, Fraction]:
-    """The cores and the bytes of memory that the scheduler counts for a pod."""
-    found = {}
-    for name in _RESOURCES:
-        together = sum((_request(item, name) for item in pod["spec"].get("containers") or []), Fraction(0))
-        first = max((_request(item, name) for item in pod["spec"].get("initContainers") or []), default=Fraction(0))
-        overhead = quantity.parse((pod["spec"].get("overhead") or {}).get(name, 0))
-        found[name] = max(together, first) + overhead
-    return found
-
-
-def _request(container: Object, name: str) -> Fraction:
-    return quantity.parse(((container.get("resources") or {}).get("requests") or {}).get(name, 0))
 
 
 def short_of(pod: Object, node: Object, pods: Iterable[Object]) -> list[str]:
     """The resources that a node has not enough of for a pod."""
-    left, wanted = room(node, pods), requests(pod)
-    return [name for name in _RESOURCES if wanted[name] > left[name]]
+    left, wanted = room(node, pods), requests(pod["spec"])
+    return [name for name in _RESOURCES if wanted.get(name, 0) > left[name]]

@@ -150,9 +150,18 @@ def _drop_alternatives(merged: Object, desired: Mapping[str, Any], path: tuple[s
 def _merge_lists(current: list[Any], desired: list[Any], path: tuple[str, ...]) -> list[Any]:
     if all(entry_name(entry) for entry in [*desired, *current]):
         return _merge_named(current, desired, path)
-    if len(current) == len(desired):
-        return [merge(old, new, path) for old, new in zip(current, desired)]
-    return [merge(None, entry, path) for entry in desired]
+    if len(current) != len(desired):
+        return [merge(None, entry, path) for entry in desired]
+    return [_kept(old, new, path) for old, new in zip(current, desired)]
+
+
+def _kept(current: Any, desired: Any, path: tuple[str, ...]) -> Any:
+    """An entry without a name: the current one where it says all that is desired, defaults beside; else the desired one.
+
+    What stands at the same place need not be the same thing: two tolerations merged are a third one.
+    """
+    merged = merge(current, desired, path)
+    return merged if same(merged, current) else merge(None, desired, path)
 
 
 def _merge_named(current: list[Any], desired: list[Any], path: tuple[str, ...]) -> list[Any]:

@@ -86,7 +86,11 @@ def apply(
     for begin in range(0, len(done), max(step, 1)):
         wave = done[begin : begin + step]
         if serial and begin and any(one.error for one in done[:begin]):
-            _leave_alone(wave)
+            _leave_alone(wave, "one before it failed", "Mend that one, then run again")
+        elif begin and time.monotonic() >= deadline:
+            _leave_alone(
+                wave, f"those before it took all of {settings.wait_timeout:g} s", "Raise wait_timeout, or run again"
+            )
         else:
             run.bring(wave)
     return done
@@ -121,11 +125,9 @@ def diff(done: Done) -> Object:
     }
 
 
-def _leave_alone(wave: Sequence[Done]) -> None:
+def _leave_alone(wave: Sequence[Done], why: str, fix: str) -> None:
     for one in wave:
-        one.error = one.error or Refused(
-            "was left alone, since one before it failed", where=one.where, fix="Mend that one, then run again"
-        )
+        one.error = one.error or Refused(f"was left alone, since {why}", where=one.where, fix=fix)
 
 
 @dataclass

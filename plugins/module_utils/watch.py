@@ -58,7 +58,7 @@ class Watcher:
     """One scope's watch, kept up until it is stopped: begun anew where it broke, read anew where it fell behind.
 
     stream: what its news are marked with; give_up: of the monotonic clock; unlisted: without a version to go on from the
-    first watch begins with what is there, which needs no read.
+    first watch begins with what is there, which needs no read; optional: see `Mirror.follow`.
     """
 
     client: Client
@@ -71,6 +71,7 @@ class Watcher:
     field_selector: str | None = None
     label_selector: str | None = None
     unlisted: bool = False
+    optional: bool = False
 
     def start(self, version: str) -> None:
         """Runs in a thread of its own."""
@@ -83,7 +84,8 @@ class Watcher:
                 version = self._follow(version) if version else self._begin()
                 self.stop.wait(_BETWEEN_WATCHES)
         except HaError as error:
-            self.news.put(error)
+            if not self.optional:
+                self.news.put(error)
 
     def _over(self) -> bool:
         return self.stop.is_set() or time.monotonic() >= self.give_up
@@ -150,9 +152,13 @@ class Mirror:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        optional: bool = False,
     ) -> None:
         """Begins a stream: `objects` are what a read found, and `scopes` the namespaces (None: the cluster) with the
-        version of that read. A scope without a version needs no read: its watch begins with what is there."""
+        version of that read. A scope without a version needs no read: its watch begins with what is there.
+
+        optional: a watch of it that cannot go on, as without the right to it, ends it and nothing else.
+        """
         self._objects.setdefault(stream, {}).update((key_of(item), item) for item in objects)
         for namespace, version in scopes.items():
             watcher = Watcher(
@@ -166,6 +172,7 @@ class Mirror:
                 field_selector=field_selector,
                 label_selector=label_selector,
                 unlisted=not version,
+                optional=optional,
             )
             self._watchers.append(watcher)
             watcher.start(version)

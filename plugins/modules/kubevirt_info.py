@@ -125,7 +125,7 @@ options:
       - V(control-plane-single) (critical) - There is one control plane node only. Add control plane nodes until there
         are three.
       - V(etcd-no-spare) (critical) - etcd would lose its quorum with one more member. Bring back the member that is
-        down before anything else.
+        down before anything else; where none is, add a third one.
       - V(etcd-single) (critical) - etcd has one member only. Add members until there are three.
       - V(handler-stale) (critical) - virt-handler of a node that is Ready has stopped reporting. Look at the node's
         virt-handler pod, for KubeVirt takes the node for lost after five minutes.

@@ -92,15 +92,18 @@ def etcd_quorum(view: View) -> Iterator[Finding]:
         yield Finding("etcd-even", why, tuple(_thing(pod) for pod in pods))
     if pods:
         yield from _lost_members(view, pods, members)
+    elif members == 2:
+        yield Finding("etcd-no-spare", "there are 2 members, and both make up the quorum")
 
 
 def _lost_members(view: View, pods: list[Pod], members: int) -> Iterator[Finding]:
     quorum, healthy = members // 2 + 1, [pod for pod in pods if _is_healthy(view, pod)]
     lost = tuple(_thing(pod, "not ready") for pod in pods if pod not in healthy)
-    if len(healthy) < members:
-        why = f"{len(healthy)} of {members} members are ready, the quorum is {quorum}"
-        spare = len(healthy) - 1 >= quorum
-        yield Finding("etcd-member-down" if spare else "etcd-no-spare", why, lost)
+    why = f"{len(healthy)} of {members} members are ready, the quorum is {quorum}"
+    if len(healthy) - 1 < quorum:
+        yield Finding("etcd-no-spare", why, lost or tuple(_thing(pod) for pod in pods))
+    elif lost or len(healthy) < members:
+        yield Finding("etcd-member-down", why, lost)
     domains = [view.domain(pod.node) for pod in healthy]
     if len(set(view.domains(view.cluster.nodes))) > 1:
         for domain in sorted(set(domains) - {""}):

@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from math import ceil
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity, vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state, vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import key_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import (
     STATE_CLAIM,
-    Amounts,
     Budget,
     Claim,
     Disk,
@@ -28,6 +25,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
     Volume,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import Placement
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import is_ready, seconds
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import LAUNCHER
 
@@ -40,21 +38,6 @@ _MIGRATION = "kubevirt.io/migrationJobUID"
 _ENDED = frozenset({"Succeeded", "Failed"})
 _LOST = ("containerDisk", "emptyDisk", "ephemeral")
 _WATCHED_CONDITIONS = ("LiveMigratable", "StorageLiveMigratable")
-
-
-@lru_cache(maxsize=4096)
-def amount(resource: str, text: str) -> int:
-    """A quantity in whole units, CPU in thousandths, rounded up; 0 where it is none."""
-    try:
-        value = quantity.parse(text)
-    except ValueError:
-        return 0
-    return ceil(value * 1000 if resource.endswith("cpu") else value)
-
-
-def amounts(quantities: Mapping[str, Any] | None) -> dict[str, int]:
-    """A ResourceList."""
-    return {name: amount(name, str(text)) for name, text in (quantities or {}).items()}
 
 
 def node(item: Object) -> Node:
@@ -88,46 +71,6 @@ def pod(item: Object) -> Pod:
         target=_MIGRATION in labels,
         placement=placement.parse(spec) if launcher else Placement(),
     )
-
-
-def requests(spec: Object) -> dict[str, int]:
-    """What a pod asks of a node, as kube-scheduler counts it: its containers together, or an init container with the
-    sidecars before it where that is more; what the pod itself states wins; its overhead comes on top."""
-    running: dict[str, int] = {}
-    highest: dict[str, int] = {}
-    for container in spec.get("initContainers") or []:
-        asked = _asked(container)
-        if container.get("restartPolicy") == "Always":
-            _add(running, asked)
-            asked = {}
-        _raise(highest, _sum(running, asked))
-    for container in spec.get("containers") or []:
-        _add(running, _asked(container))
-    _raise(highest, running)
-    highest.update(_asked(spec))
-    _add(highest, amounts(spec.get("overhead")))
-    highest["pods"] = 1
-    return highest
-
-
-def _asked(container: Object) -> dict[str, int]:
-    return amounts((container.get("resources") or {}).get("requests"))
-
-
-def _add(total: dict[str, int], more: Amounts) -> None:
-    for name, value in more.items():
-        total[name] = total.get(name, 0) + value
-
-
-def _sum(one: Amounts, other: Amounts) -> dict[str, int]:
-    total = dict(one)
-    _add(total, other)
-    return total
-
-
-def _raise(highest: dict[str, int], other: Amounts) -> None:
-    for name, value in other.items():
-        highest[name] = max(highest.get(name, 0), value)
 
 
 def vm(item: Object) -> Vm:

@@ -79,7 +79,7 @@ _CRITICAL = _rules(
     (
         "etcd-no-spare",
         "etcd would lose its quorum with one more member",
-        "Bring back the member that is down before anything else",
+        "Bring back the member that is down before anything else; where none is, add a third one",
     ),
     (
         "etcd-single",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import drain_plan, drain_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import drain, drain_plan, drain_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_node import Limits
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Blocker, Facts, Ride, Wishes
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_state import Reply, Seen
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Answer, api_error
@@ -107,7 +108,42 @@ def test_an_instance_without_a_machine_is_lost_unless_something_makes_another() 
     assert leaves(lone, facts(lone, None), force=True) == "evict shut_down"
     owned = instance("None", owners=[{"kind": "VirtualMachineInstanceReplicaSet", "name": "r", "controller": True}])
     assert leaves(owned, facts(owned, None)) == "evict shut_down"
+    # Its machine was deleted, and left it behind.
+    orphan = instance("None", owners=[{"kind": "VirtualMachine", "name": "v", "controller": True}])
+    assert "no machine would start it anew" in leaves(orphan, facts(orphan, None))
     assert leaves(instance("LiveMigrate"), facts(instance("LiveMigrate"), None)) == "migrate migrated"
+
+
+def checked(api: Any, reply: Any, *pods: Any, vmi: Any = None, **answers: Any) -> Any:
+    """What a drain of n1 says in check mode; `answers` are those to a read of the machine, and to each eviction."""
+
+    def reply_to(asked: Any) -> Any:
+        lists = {"/nodes": NODES, "/pods": pods, "/virtualmachineinstancemigrations": []}
+        path = asked.path.split("?")[0]
+        if asked.method == "POST":
+            return answers["evicted"]
+        for end, items in lists.items():
+            if path.endswith(end):
+                return reply(body={"metadata": {"resourceVersion": "1"}, "items": list(items)})
+        return reply(body=vmi) if path.endswith("/virtualmachineinstances/v") else answers["vm"]
+
+    api.says(*[reply_to] * 20)
+    settings = drain.Settings("drained", Wishes(), Limits(60, 1, 1, 2), check=True)
+    (done,) = drain.Service(api.client(), settings, ["n1"]).carry_out()
+    return done
+
+
+def test_a_machine_that_cannot_be_read_is_not_taken_for_none(api: Any, reply: Any) -> None:
+    vmi = instance("None", owners=[{"kind": "VirtualMachine", "name": "v", "controller": True}])
+    vmi["metadata"]["resourceVersion"] = "1"
+    done = checked(api, reply, launcher(), vmi=vmi, vm=reply(403, {"message": "may not"}))
+    assert "may not" in str(done.error) and not done.changed
+
+
+def test_check_mode_counts_no_pod_that_is_leaving_already(api: Any, reply: Any) -> None:
+    gone = pod(meta={"uid": "u", "deletionTimestamp": "now"})
+    done = checked(api, reply, gone, evicted=reply(body={}))
+    assert done.counts["evicted"] == 0, done
 
 
 def pod(kind: str | None = "ReplicaSet", **parts: Any) -> dict[str, Any]:

@@ -97,3 +97,10 @@ def test_room_is_what_others_have_not_asked_for() -> None:
     assert node_fit.room(node(), others)["memory"] == 1 << 30
     assert node_fit.short_of(pod("", "1Gi"), node(), others) == []
     assert node_fit.short_of(pod("", "1025Mi"), node(), others) == ["memory"]
+
+
+def test_a_sidecar_takes_room_as_long_as_its_pod_runs() -> None:
+    side = pod("n", "1Gi", first="3Gi")
+    side["spec"]["initContainers"][0]["restartPolicy"] = "Always"
+    before = node_fit.room(node(), [pod("n", "1Gi", first="3Gi")])["memory"]
+    assert before - node_fit.room(node(), [side])["memory"] == 1 << 30

@@ -149,6 +149,12 @@ def test_a_list_without_names_is_taken_whole_unless_it_is_the_same() -> None:
     assert plan.merge(current, {"tolerations": [{"key": "a"}]}) == current
     longer = [{"key": "a"}, {"key": "b"}]
     assert plan.merge(current, {"tolerations": longer}) == {"tolerations": longer}
+    other = [{"key": "b", "operator": "Exists"}]
+    assert plan.merge({"tolerations": [{"key": "a", "value": "x"}]}, {"tolerations": other}) == {"tolerations": other}
+    # A port's protocol is what another port at its place had.
+    assert plan.merge({"ports": [{"port": 53, "protocol": "UDP"}]}, {"ports": [{"port": 80}]}) == {
+        "ports": [{"port": 80}]
+    }
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, True), ("1", 1), (0, False), ("true", True)])

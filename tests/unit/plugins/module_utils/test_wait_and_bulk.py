@@ -159,6 +159,10 @@ def listing(*keys: str) -> dict[str, Any]:
     return {"metadata": {"resourceVersion": "5"}, "items": items}
 
 
+def test_no_object_costs_nothing(api: Any) -> None:
+    assert bulk.fetch(api.client(), VM, []).objects == {} and api.asked == []
+
+
 def test_one_object_costs_one_get(api: Any, reply: Any) -> None:
     api.says(reply(body=machine(5)))
     client = api.client()

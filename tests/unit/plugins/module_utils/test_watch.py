@@ -81,6 +81,15 @@ def test_a_watch_that_cannot_go_on_is_told(api: Any, reply: Any) -> None:
     mirror.close()
 
 
+def test_a_watch_that_one_can_do_without_ends_by_itself(api: Any, reply: Any) -> None:
+    api.says(reply(403, {"message": "may not watch"}))
+    mirror = Mirror(api.client(), 5)
+    mirror.follow("targets", POD, {"a": ""}, optional=True)
+    mirror.wait(0.5)
+    assert mirror.objects("targets") == {} and len(api.asked) == 1
+    mirror.close()
+
+
 def test_a_silent_watch_is_made_up_for_by_a_last_look(api: Any, reply: Any) -> None:
     def answer(asked: Any) -> Any:
         if "watch=true" in asked.path:

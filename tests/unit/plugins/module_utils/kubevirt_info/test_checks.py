@@ -149,11 +149,12 @@ CASES: list[tuple[Break, set[str]]] = [
     (facts(endpoints=[]), {"unchecked"}),
     # etcd and its backup
     (etcd("n1"), {"etcd-single"}),
-    (etcd("n1", "n3"), {"etcd-even", "etcd-one-domain"}),
+    (etcd("n1", "n3"), {"etcd-even", "etcd-no-spare", "etcd-one-domain"}),
     (etcd("n1", "n2", "n3"), {"etcd-one-domain"}),
     (etcd(), {"etcd-hidden"}),
     (all_of(etcd(), limits(etcd_members=3)), set()),
     (all_of(etcd(), limits(etcd_members=1)), {"etcd-single"}),
+    (all_of(etcd(), limits(etcd_members=2)), {"etcd-even", "etcd-no-spare"}),
     (all_of(etcd(), limits(etcd_members=4)), {"etcd-even"}),
     (limits(etcd_members=5), {"etcd-no-spare", "etcd-one-domain"}),
     (pod_down("etcd-n3"), {"etcd-no-spare", "etcd-one-domain"}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import pod_requests
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import placement, read
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import Taint
 from ha_world import REQUIRED
@@ -131,7 +132,7 @@ def container(restart: str | None = None, **requests: str) -> dict[str, Any]:
     ],
 )
 def test_requests_are_counted_as_the_scheduler_does(spec: dict[str, Any], cpu: int) -> None:
-    found = read.requests(spec)
+    found = pod_requests.requests(spec)
     assert found.get("cpu", 0) == cpu and found["pods"] == 1
 
 
@@ -148,7 +149,7 @@ def test_requests_are_counted_as_the_scheduler_does(spec: dict[str, Any], cpu: i
     ],
 )
 def test_amounts(resource: str, text: str, value: int) -> None:
-    assert read.amount(resource, text) == value
+    assert pod_requests.amount(resource, text) == value
 
 
 def test_an_instance_that_has_ended_is_none() -> None:

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: what pods ask of nodes and quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from math import ceil
+from typing import Any
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
+
+Object = Mapping[str, Any]
+
+
+@lru_cache(maxsize=4096)
+def amount(resource: str, text: str) -> int:
+    """A quantity in whole units, CPU in thousandths, rounded up; 0 where it is none."""
+    try:
+        value = quantity.parse(text)
+    except ValueError:
+        return 0
+    return ceil(value * 1000 if resource.endswith("cpu") else value)
+
+
+def amounts(quantities: Mapping[str, Any] | None) -> dict[str, int]:
+    """A ResourceList."""
+    return {name: amount(name, str(text)) for name, text in (quantities or {}).items()}
+
+
+def requests(spec: Object) -> dict[str, int]:
+    """What a pod asks of a node, as kube-scheduler counts it: its containers together, or an init container with the
+    sidecars before it where that is more; what the pod itself states wins; its overhead comes on top."""
+    running: dict[str, int] = {}
+    highest: dict[str, int] = {}
+    for container in spec.get("initContainers") or []:
+        asked = _asked(container)
+        if container.get("restartPolicy") == "Always":
+            _add(running, asked)
+            asked = {}
+        _raise(highest, _sum(running, asked))
+    for container in spec.get("containers") or []:
+        _add(running, _asked(container))
+    _raise(highest, running)
+    highest.update(_asked(spec))
+    _add(highest, amounts(spec.get("overhead")))
+    highest["pods"] = 1
+    return highest
+
+
+def _asked(container: Object) -> dict[str, int]:
+    return amounts((container.get("resources") or {}).get("requests"))
+
+
+def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, 0) + value
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    total = dict(one)
+    _add(total, other)
+    return total
+
+
+def _raise(highest: dict[str, int], other: Mapping[str, int]) -> None:
+    for name, value in other.items():
+        highest[name] = max(highest.get(name, 0), value)
