@@ -18,7 +18,6 @@ Object = dict[str, Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_RELISTS = 3
 
 # Namespace and name.
 Key = tuple[str, str]

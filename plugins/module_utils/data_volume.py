@@ -15,6 +15,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
     data_volume_claim,
     data_volume_object,
     data_volume_state,
+    events,
     objects,
     plan,
     quantity,
@@ -35,17 +36,16 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     HaError,
     NotFound,
     Refused,
-    shorten,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     CDI_CONFIG,
     DATA_VOLUME,
-    EVENT,
     PVC,
     UPLOAD_TOKEN,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict, wait_for
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, wait_for
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]
@@ -322,11 +322,10 @@ class _Work:
     def _explain(self, volume: Volume) -> None:
         """Why a claim is not bound stands in its events only."""
         namespace, name = volume.key
-        selector = f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name},type=Warning"
-        events = self.client.list(EVENT, namespace, field_selector=selector).items
-        if events and volume.done.error:
-            newest = max(events, key=lambda event: str(event.get("lastTimestamp") or ""))
-            volume.done.error.why += f"; {newest.get('reason')}: {shorten(str(newest.get('message')))}"
+        selector = f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name}"
+        warning = events.last_warning(self.client, namespace, selector)
+        if warning and volume.done.error:
+            volume.done.error.why += f"; {warning}"
 
     def _wait_for(self, volumes: Sequence[Volume], scopes: Mapping[str | None, str]) -> None:
         targets = [self._target(volume) for volume in volumes]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.vm_state import condition, status
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
 
 Object = Mapping[str, Any]
 

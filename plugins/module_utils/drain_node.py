@@ -26,8 +26,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_state import Progress
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    DISRUPTION_BUDGET,
     MIGRATION,
-    PDB,
     POD,
     VM,
     VMI,
@@ -363,7 +363,7 @@ class Drain:
         if not namespaces:
             return {}
         try:
-            return bulk.read(self._client, PDB, namespaces).objects
+            return bulk.read(self._client, DISRUPTION_BUDGET, namespaces).objects
         except HaError:
             return {}
 

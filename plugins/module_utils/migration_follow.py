@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, migration_data, migration_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, events, migration_data, migration_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
@@ -31,7 +31,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_stat
     Progress,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import EVENT, MIGRATION, POD, VM, VMI
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import MIGRATION, POD, VM, VMI
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.watch import Mirror
 
 Object = dict[str, Any]
@@ -352,13 +352,8 @@ class Follower:
 
     def _with_events(self, task: Task, why: str) -> str:
         """The reason with the last warning about the migration, where that says more."""
-        selector = f"involvedObject.name={task.title},type=Warning"
-        try:
-            events = self._client.list(EVENT, task.key[0], field_selector=selector).items
-        except HaError:
-            return why
-        texts = [str(event.get("message") or "") for event in sorted(events, key=_moment)]
-        return f"{why} ({texts[-1].rstrip('.')})" if texts and texts[-1] not in why else why
+        warning = events.last_warning(self._client, task.key[0], f"involvedObject.name={task.title}").rstrip(".")
+        return f"{why} ({warning})" if warning and warning not in why else why
 
     def _time_is_over(self) -> None:
         """Those that wait are not begun any more; those under way are cancelled or left, as the task says."""
@@ -407,7 +402,3 @@ class Follower:
 
 def _new_name(machine: str) -> str:
     return f"{machine}-{uuid.uuid4().hex[:10]}"
-
-
-def _moment(event: Object) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"))

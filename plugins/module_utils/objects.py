@@ -21,7 +21,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     Refused,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource, is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict, wait_for
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, wait_for
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]

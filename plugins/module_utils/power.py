@@ -17,7 +17,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.power_state import Call, Later
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VMI
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict, wait_for
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, wait_for
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]

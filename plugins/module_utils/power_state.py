@@ -23,7 +23,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     Resource,
     is_deleting,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 
 Object = Mapping[str, Any]
 Options = Mapping[str, Any]

@@ -16,7 +16,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target
 
 Object = dict[str, Any]
 

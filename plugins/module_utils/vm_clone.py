@@ -30,7 +30,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     VM_SNAPSHOT,
     is_deleting,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 
 Object = Mapping[str, Any]
 

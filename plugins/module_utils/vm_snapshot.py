@@ -23,7 +23,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     VM_SNAPSHOT_CONTENT,
     is_deleting,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 
 Object = Mapping[str, Any]
 

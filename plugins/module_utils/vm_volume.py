@@ -34,7 +34,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     VMI,
     is_deleting,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, Verdict, wait_for
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, wait_for
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]

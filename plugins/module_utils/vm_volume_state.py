@@ -19,7 +19,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Plan
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]

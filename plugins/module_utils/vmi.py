@@ -14,7 +14,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VMI, VMI_ACTION
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict, wait_for
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, wait_for
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]

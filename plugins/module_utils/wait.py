@@ -16,6 +16,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Ke
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, WaitFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import Verdict
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.watch import (
     News,
     Relisted,
@@ -28,22 +29,6 @@ Object = dict[str, Any]
 
 _TICK = 0.5
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a predicate says of an object.
-
-    done: the wanted state; failed: it will never be reached, once this has lasted `grace` seconds; else go on waiting.
-    """
-
-    done: bool = False
-    failed: bool = False
-    why: str = ""
-    fix: str = ""
-    grace: float = 0.0
-
-
-DONE = Verdict(done=True)
 # Of the object; where objects of a second kind are watched beside, of the one of the same name, too.
 Predicate = Callable[..., Verdict]
 Beside = tuple[Resource, Mapping[Optional[str], str]]

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import data_volume_claim, data_volume_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.data_volume_state import Patience, Upload
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import Verdict
 
 PATIENCE = Patience(restarts=3, grace=60.0)
 BOUND = ("Bound", "True", "Bound", "")

@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, objects, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import DONE, Target, Verdict, wait_for
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, wait_for
 
 KEY = ("a", "v")
 
