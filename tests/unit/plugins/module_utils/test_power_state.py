@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import power
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.power_state import Call, Later, decide, reached
 
 OPTIONS = {"name": "v", "namespace": "a"}
@@ -166,3 +168,16 @@ def test_an_error_of_the_last_instance_does_not_end_a_restart() -> None:
     assert not reached("restarted", broken, STARTING, old_uid="u").failed
     found = reached("restarted", broken, instance("Scheduling", uid="n"), old_uid="u", unschedulable_grace=7)
     assert found.failed and found.grace == 7
+
+
+def test_machines_one_after_the_other_are_not_begun_once_the_time_is_over(api: Any, reply: Any) -> None:
+    def there(asked: Any) -> Any:
+        off = [machine("Halted", "Stopped", created=False), {**machine(), "metadata": {"name": "w", "namespace": "a"}}]
+        items = off if asked.path.split("?")[0].endswith("/virtualmachines") else []
+        return reply(body={"metadata": {"resourceVersion": "1"}, "items": items})
+
+    api.says(there, there)
+    wanted = [{"name": name, "namespace": "a", "state": "stopped"} for name in ("v", "w")]
+    first, second = power.apply(api.client(), wanted, Settings(wait_timeout=0.0), serial=1)
+    assert first.error is None and "took all of 0 s" in str(second.error)
+    assert {asked.method for asked in api.asked} == {"GET"}
