@@ -203,8 +203,10 @@ def _disk_faults(disk: Mapping[str, Any]) -> Iterator[str]:
 def _template_faults(where: str, template: Mapping[str, Any]) -> Iterator[str]:
     size = template.get("size")
     source = template.get("source")
-    if size is None and (not isinstance(source, Mapping) or "blank" in source):
-        yield f"{where}.data_volume_template.size: is missing; a blank volume has no size of its own"
+    kinds = list(source) if isinstance(source, Mapping) and source else ["blank"]
+    # What is cloned tells its size; the API server would take the rest, and CDI would only fail later.
+    if size is None and kinds[0] not in ("pvc", "snapshot") and len(kinds) == 1:
+        yield f"{where}.data_volume_template.size: is missing; {kinds[0]} does not tell it"
     wrong = quantity.fault(size) if size is not None else None
     if wrong:
         yield f"{where}.data_volume_template.size: {wrong}"

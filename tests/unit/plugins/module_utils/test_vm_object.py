@@ -223,6 +223,10 @@ def test_good_options_have_no_faults() -> None:
         ({"disks": [{"name": "R_1", "pvc": "a"}]}, r"disks\[R_1\].name: "),
         ({"disks": [{"name": "r", "empty_disk": "1GB"}]}, r"disks\[r\].empty_disk: "),
         ({"disks": [{"name": "r", "data_volume_template": {}}]}, r"data_volume_template.size: is missing"),
+        (
+            {"disks": [{"name": "r", "data_volume_template": {"source": {"http": {"url": "u"}}}}]},
+            r"http does not tell it",
+        ),
         ({"disks": [{"name": "r", "data_volume_template": {"size": "x"}}]}, r"data_volume_template.size: 'x'"),
         (
             {"disks": [{"name": "r", "data_volume_template": {"source": {"http": {}, "pvc": {}}}}]},
