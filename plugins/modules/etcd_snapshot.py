@@ -108,6 +108,20 @@ EXAMPLES = r"""
     directory: /var/backups/etcd
     max_age: 82800
     keep: 7
+  register: snapshot
+
+- name: Note it where kubevirt_info looks for it
+  kubernetes.core.k8s:
+    api_version: v1
+    kind: ConfigMap
+    namespace: kube-system
+    name: kubevirt-ha-etcd-backup
+    definition:
+      data:
+        taken_at: "{{ snapshot.taken_at }}"
+        location: "{{ snapshot.path }}"
+        # The checksum stands for the verification where etcdutl is not there.
+        hash: "{{ snapshot.hash or snapshot.sha256 }}"
 
 - name: Take one from whichever member is healthy, before an upgrade
   virtops.kubevirt_ha.etcd_snapshot:
