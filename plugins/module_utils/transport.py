@@ -110,24 +110,24 @@ class Transport:
                 "GET", path, where=where, take=lambda chunks: decode(chunks, trim), **request
             ).taken
         except ValueError as error:
-            raise HaError(
-                "the answer is no list of objects",
-                where=where,
-                why=str(error),
-                fix="Check that the address is that of the API server, and for a proxy between",
-            ) from error
+            raise _no_answer("the answer is no list of objects", where, error) from error
         return found
 
     def json(self, method: str, path: str, *, where: str, **request: Any) -> Object:
-        """`send` for an answer that is a JSON object; an answer without a body is an empty one."""
+        """`send` for an answer that is a JSON object; an answer without a body is an empty one, any other a HaError."""
         response = self.send(method, path, where=where, **request)
         if not response.data:
             return {}
         try:
             found = json.loads(response.data)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {"value": found}
+            if not isinstance(found, dict):
+                raise ValueError(f"it is a {type(found).__name__}")
+        except ValueError as error:
+            failure = _no_answer("the answer is no object", where, error)
+            # Who gave it is unknown, so also what became of a write.
+            failure.ambiguous = _writes(method, request.get("query"), request.get("body"))
+            raise failure from error
+        return found
 
     def send(
         self,
@@ -151,7 +151,7 @@ class Transport:
         """
         url = _url(path, query)
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        kind = "watches" if stream else "reads" if method == "GET" or _is_dry(query, body) else "writes"
+        kind = "watches" if stream else "writes" if _writes(method, query, body) else "reads"
         trial = _Trial(time.monotonic() + self._patience, kind == "writes", repeat)
         while True:
             self.requests.count(kind)
@@ -314,9 +314,15 @@ def _make_pool(connection: Connection, workers: int) -> Any:
     return urllib3.PoolManager(**options)
 
 
-def _is_dry(query: Mapping[str, str | None] | None, body: Object | None) -> bool:
-    """Whether the server is only asked what it would do."""
-    return bool((query or {}).get("dryRun") or (body or {}).get("dryRun"))
+def _writes(method: str, query: Mapping[str, str | None] | None, body: Object | None) -> bool:
+    """Whether the server is asked to change something, not only what it has or would do."""
+    return method != "GET" and not (query or {}).get("dryRun") and not (body or {}).get("dryRun")
+
+
+def _no_answer(what: str, where: str, error: ValueError) -> HaError:
+    """The failure of a success whose body is not what the API server says."""
+    fix = "Check that the address is that of the API server, and for a proxy between"
+    return HaError(what, where=where, why=str(error), fix=fix)
 
 
 def _url(path: str, query: Mapping[str, str | None] | None) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     Conflict,
     ConnectionFailed,
     Gone,
+    HaError,
     NotFound,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import NODE, POD, VM, VM_ACTION
@@ -226,6 +227,22 @@ def test_the_fields_of_the_causes_are_named(api: Any, reply: Any) -> None:
     api.says(reply(422, status(422, "Invalid", "RunStrategy must be specified", causes=causes)))
     with pytest.raises(ApiError, match=r"in spec\.running"):
         api.client().create(VM, {"metadata": {"name": "v"}}, "a")
+
+
+@pytest.mark.parametrize("body", [b"<html>log in: hunter2</html>", b"[]", b'"hunter2"', b"\xff\xfe", b'{"kind": '])
+def test_a_success_that_is_no_object_is_an_error(api: Any, reply: Any, body: bytes) -> None:
+    # So a log-in page of a proxy between answers.
+    api.says(*[reply(body=body)] * 3)
+    client = api.client()
+    for ambiguous, ask in (
+        (False, lambda: client.find(VM, "v", "a")),
+        (True, lambda: client.patch(VM, "v", {}, "a")),
+        (False, lambda: client.patch(VM, "v", {}, "a", dry_run=True)),
+    ):
+        with pytest.raises(HaError, match="VirtualMachine a/v: the answer is no object: .*a proxy between") as caught:
+            ask()
+        assert caught.value.ambiguous is ambiguous
+        assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"", b"404 page not found\n", b"[]"])
