@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     Gone,
     HaError,
     NotFound,
+    without_password,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import NODE, POD, VM, VM_ACTION
 
@@ -201,6 +203,37 @@ def test_a_token_that_expired_is_read_anew_once(api: Any, reply: Any, tmp_path: 
     api.says(reply(401, status(401, "Unauthorized", "Unauthorized")))
     with pytest.raises(ApiError, match="may have expired"):
         client.get(NODE, "n1")
+
+
+@pytest.mark.parametrize(
+    ("login", "pair"),
+    [
+        ("ops:p%40ss@", "ops:p@ss"),
+        ("ops:p@ss@", "ops:p@ss"),
+        ("ops:p%C3%A4%3A@", "ops:pä:"),
+        ("ops@", "ops:"),
+        ("", None),
+    ],
+)
+def test_a_proxy_is_logged_in_to_by_its_url(api: Any, reply: Any, login: str, pair: str | None) -> None:
+    proxy = api.url.replace("http://", f"http://{login}")
+    expected = pair and "Basic " + base64.b64encode(pair.encode()).decode()
+    api.says(reply(body={"kind": "Node"}), reply(407))
+    assert Client(Connection(host="http://cluster.invalid", proxy=proxy)).get(NODE, "n1") == {"kind": "Node"}
+    with pytest.raises(ConnectionFailed, match="407") as caught:
+        Client(Connection(host="https://cluster.invalid", proxy=proxy, verify=False), patience=0).get(NODE, "n1")
+    assert [asked.method for asked in api.asked] == ["GET", "CONNECT"]
+    headers = [{name.lower(): value for name, value in asked.headers.items()} for asked in api.asked]
+    assert [found.get("proxy-authorization") for found in headers] == [expected] * 2
+    assert "p%40ss" not in str(caught.value) and "p@ss" not in str(caught.value)
+    assert "ss@" not in without_password(proxy)
+
+
+@pytest.mark.parametrize("proxy", ["ops:hunter2@proxy:3128", "http://ops:hunter2#@proxy", "http://ops:hunter2/@proxy"])
+def test_a_proxy_url_that_is_none_is_named_without_its_password(proxy: str) -> None:
+    with pytest.raises(ConnectionFailed, match="the proxy's URL cannot be used.*Write http://address:port") as caught:
+        Client(Connection(host="https://cluster.invalid", proxy=proxy, verify=False))
+    assert "hunter2" not in str(caught.value) and caught.value.__cause__ is None
 
 
 def test_who_acts_as_another_says_so(api: Any, reply: Any) -> None:
