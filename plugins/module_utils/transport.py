@@ -95,7 +95,7 @@ class Transport:
         self._patience = patience
         self._token = self._read_token() if connection.token_file else connection.token
         self._login_lock = threading.Lock()
-        # Since when nothing has succeeded, of the monotonic clock; None where the last request did.
+        # Since when the server has been in trouble, of the monotonic clock; None where it gave the last answer.
         self._trouble: float | None = None
         self._pool = _make_pool(connection, workers)
 
@@ -161,8 +161,9 @@ class Transport:
             except (TransportError, OSError) as error:
                 failure, wait = self._unanswered(error, where, trial)
             else:
+                if response.status < 500 and response.status != 429:
+                    self._trouble = None  # also a refusal is the server's answer
                 if response.status < 300:
-                    self._trouble = None
                     return response
                 failure, wait = self._answered(response, method, path, where, trial)
                 if isinstance(failure, ApiError) and failure.status == 401 and trial.may_renew and self._renew(token):

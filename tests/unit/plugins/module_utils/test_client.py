@@ -153,6 +153,29 @@ def test_an_outage_is_waited_for_once_and_not_by_each_request(api: Any, reply: A
     client.get(NODE, "n1")
 
 
+@pytest.mark.parametrize("code", [302, 401, 404, 409])
+def test_an_outage_ends_with_any_answer_of_the_server(api: Any, reply: Any, code: int) -> None:
+    api.says(reply(cut=True), reply(code, status(code)))
+    client = api.client(patience=0.4)
+    with pytest.raises(ApiError):
+        client.get(NODE, "n1")
+    time.sleep(0.5)
+    api.says(reply(cut=True), reply(body={"kind": "Node"}))
+    assert client.get(NODE, "n1") == {"kind": "Node"}
+
+
+def test_a_server_that_asks_to_come_back_later_does_not_end_an_outage(api: Any, reply: Any) -> None:
+    api.says(reply(cut=True), reply(429, status(429), {"Retry-After": "9"}))
+    client = api.client(patience=0.4)
+    with pytest.raises(ApiError):
+        client.get(NODE, "n1")
+    time.sleep(0.5)
+    api.says(reply(cut=True))
+    with pytest.raises(ConnectionFailed):
+        client.get(NODE, "n1")
+    assert len(api.asked) == 3
+
+
 def test_a_plain_conflict_is_not_ambiguous(api: Any, reply: Any) -> None:
     api.says(reply(409, status(409, "Conflict")))
     with pytest.raises(Conflict) as caught:
