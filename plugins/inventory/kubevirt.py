@@ -132,8 +132,9 @@ options:
   virtctl:
     description:
       - The program for V(virtctl) of O(connect_by). It goes to the same cluster by the same O(kubeconfig), O(context), O(host),
-        certificates and O(impersonate_user), but gets no token or password, which the process list would show; so
-        O(api_key), O(password) and a O(kubeconfig) that is a dictionary are refused beside it.
+        certificates and O(impersonate_user), but gets no token or password, which the process list would show, and has no
+        option for a proxy; so O(api_key), O(password), O(proxy) and a O(kubeconfig) that is a dictionary are refused beside it.
+        A kubeconfig file may hold all of them.
     type: path
     default: virtctl
   windows_connection:

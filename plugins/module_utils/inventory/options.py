@@ -196,12 +196,13 @@ def _connection_faults(params: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _virtctl_faults(params: Mapping[str, Any]) -> Iterator[str]:
-    kubeconfig = params.get("kubeconfig")
-    if isinstance(kubeconfig, Mapping):
+    if isinstance(params.get("kubeconfig"), Mapping):
         yield "kubeconfig: must be a path for virtctl, which connect_by names"
-    elif not kubeconfig and not params.get("context") and (params.get("api_key") or params.get("password")):
-        given = "api_key" if params.get("api_key") else "password"
-        yield f"{given}: cannot be given to virtctl, where the process list would show it; give a kubeconfig instead"
+    for name in ("api_key", "password"):
+        if params.get(name):
+            yield f"{name}: cannot be given to virtctl, where the process list would show it; put it into a kubeconfig"
+    if params.get("proxy"):
+        yield "proxy: cannot be given to virtctl, which has no option for it; put it into a kubeconfig, as proxy-url"
 
 
 def _format_faults(
