@@ -157,6 +157,9 @@ notes:
     C(vm_annotations)."
   - Cloud-init's data is never part of a variable, nor of the cache.
   - What is cached is what was read. Other options than those that decide what is read take effect at once.
+  - The cache answers for the same server and the same log-in only, whichever way a kubeconfig, its current context, the environment
+    or options lead to them. A new token or certificate is another log-in; of a log-in plug-in (C(exec)) its settings count. The
+    cache holds but a digest of all that.
 seealso:
   - plugin: kubevirt.core.kubevirt
     plugin_type: inventory
