@@ -132,8 +132,9 @@ options:
   virtctl:
     description:
       - The program for V(virtctl) of O(connect_by). It goes to the same cluster by the same O(kubeconfig), O(context), O(host),
-        certificates and O(impersonate_user), but gets no token or password, which the process list would show; so
-        O(api_key), O(password) and a O(kubeconfig) that is a dictionary are refused beside it.
+        certificates and O(impersonate_user), but gets no token or password, which the process list would show, and has no
+        option for a proxy; so O(api_key), O(password), O(proxy) and a O(kubeconfig) that is a dictionary are refused beside it.
+        A kubeconfig file may hold all of them.
     type: path
     default: virtctl
   windows_connection:
@@ -156,6 +157,9 @@ notes:
     C(vm_annotations)."
   - Cloud-init's data is never part of a variable, nor of the cache.
   - What is cached is what was read. Other options than those that decide what is read take effect at once.
+  - The cache answers for the same server and the same log-in only, whichever way a kubeconfig, its current context, the environment
+    or options lead to them. A new token or certificate is another log-in; of a log-in plug-in (C(exec)) its settings count. The
+    cache holds but a digest of all that.
 seealso:
   - plugin: kubevirt.core.kubevirt
     plugin_type: inventory

@@ -10,6 +10,8 @@ Certificates, tokens and passwords are read here. A kubeconfig whose user logs i
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import os
 import ssl
 import tempfile
@@ -55,19 +57,61 @@ class Connection:
         return f"Connection({self.host})"
 
 
+# Logs in by a plug-in: the connection so far, the kubeconfig, its context, its user, and where it is from.
+_Login = Callable[[Connection, dict[str, Any], str, dict[str, Any], str], Connection]
+
+
 def resolve(params: Mapping[str, Any]) -> Connection:
     """The connection that a module's parameters describe; ConnectionFailed says what is missing."""
+    return _resolve(params, _through_plugin)
+
+
+def identity(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells the server of `resolve`, and who asks there, from others; no server is asked and no plug-in is run.
+
+    Certificates and tokens are digests, passwords are no part of it. ConnectionFailed as `resolve` says it.
+    """
+    connection = _resolve(params, _by_plugins_settings)
+    return {
+        "host": connection.host,
+        "verify": connection.verify,
+        "tls_server_name": connection.tls_server_name,
+        "proxy": (connection.proxy or "").rpartition("@")[2],
+        "ca": _digest(connection.ca_file, connection.ca_data),
+        "certificate": _digest(connection.cert_file, connection.cert_data),
+        "token": _digest(connection.token_file, connection.token),
+        "username": connection.username,
+        "impersonate_user": connection.impersonate_user,
+        "impersonate_groups": list(connection.impersonate_groups),
+    }
+
+
+def _resolve(params: Mapping[str, Any], login: _Login) -> Connection:
     host = params.get("host")
     kubeconfig = params.get("kubeconfig")
     if kubeconfig or params.get("context"):
-        base = _from_kubeconfig(kubeconfig or _default_kubeconfig(), params.get("context"))
+        base = _from_kubeconfig(kubeconfig or _default_kubeconfig(), params.get("context"), login)
     elif host:
         base = Connection(host=host)
     elif _in_cluster():
         base = _from_service_account()
     else:
-        base = _from_kubeconfig(_default_kubeconfig(), None)
+        base = _from_kubeconfig(_default_kubeconfig(), None, login)
     return _override(base, params)
+
+
+def _digest(path: str | None, text: str | None) -> str | None:
+    """One way: of what a file holds (its path where it cannot be read) and of a text; None where neither is given."""
+    if not path and not text:
+        return None
+    content = b""
+    if path:
+        try:
+            with open(path, "rb") as stream:
+                content = stream.read()
+        except OSError:
+            content = path.encode()
+    return hashlib.sha256(content + b"\0" + str(text or "").encode()).hexdigest()
 
 
 def ssl_context(connection: Connection) -> ssl.SSLContext:
@@ -158,7 +202,7 @@ def _default_kubeconfig() -> str:
     return found
 
 
-def _from_kubeconfig(given: Any, context_name: str | None) -> Connection:
+def _from_kubeconfig(given: Any, context_name: str | None, login: _Login) -> Connection:
     config, where = (
         (given, "the given kubeconfig") if isinstance(given, Mapping) else (_read_files(str(given)), str(given))
     )
@@ -170,7 +214,7 @@ def _from_kubeconfig(given: Any, context_name: str | None) -> Connection:
     user = _named(config, "users", str(context["user"]), "user", where) if context.get("user") else {}
     connection = _from_cluster(cluster, where)
     if "exec" in user or "auth-provider" in user:
-        return _through_plugin(connection, dict(config), name, where)
+        return login(connection, dict(config), name, user, where)
     return _with_user(connection, user, where)
 
 
@@ -203,7 +247,16 @@ def _with_user(connection: Connection, user: Mapping[str, Any], where: str) -> C
     )
 
 
-def _through_plugin(connection: Connection, config: dict[str, Any], context: str, where: str) -> Connection:
+def _by_plugins_settings(
+    connection: Connection, _config: dict[str, Any], _context: str, user: dict[str, Any], _where: str
+) -> Connection:
+    """Takes what the plug-in is told for the token that it would give."""
+    return replace(connection, token=json.dumps(user, sort_keys=True, default=str))
+
+
+def _through_plugin(
+    connection: Connection, config: dict[str, Any], context: str, _user: dict[str, Any], where: str
+) -> Connection:
     """Log in by the kubeconfig's plug-in, which the kubernetes package runs."""
 
     def login() -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 # A quoted JSON document inside a server's message (a refused patch quotes the whole object, with its user data).
 _QUOTED_OBJECT = re.compile(r'"\{(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
 _LONGEST_MESSAGE = 800
-_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]+(?=@)")
 
 
 class HaError(Exception):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection, ssl_context
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
@@ -95,7 +95,7 @@ class Transport:
         self._patience = patience
         self._token = self._read_token() if connection.token_file else connection.token
         self._login_lock = threading.Lock()
-        # Since when nothing has succeeded, of the monotonic clock; None where the last request did.
+        # Since when the server has been in trouble, of the monotonic clock; None where it gave the last answer.
         self._trouble: float | None = None
         self._pool = _make_pool(connection, workers)
 
@@ -110,24 +110,24 @@ class Transport:
                 "GET", path, where=where, take=lambda chunks: decode(chunks, trim), **request
             ).taken
         except ValueError as error:
-            raise HaError(
-                "the answer is no list of objects",
-                where=where,
-                why=str(error),
-                fix="Check that the address is that of the API server, and for a proxy between",
-            ) from error
+            raise _no_answer("the answer is no list of objects", where, error) from error
         return found
 
     def json(self, method: str, path: str, *, where: str, **request: Any) -> Object:
-        """`send` for an answer that is a JSON object; an answer without a body is an empty one."""
+        """`send` for an answer that is a JSON object; an answer without a body is an empty one, any other a HaError."""
         response = self.send(method, path, where=where, **request)
         if not response.data:
             return {}
         try:
             found = json.loads(response.data)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {"value": found}
+            if not isinstance(found, dict):
+                raise ValueError(f"it is a {type(found).__name__}")
+        except ValueError as error:
+            failure = _no_answer("the answer is no object", where, error)
+            # Who gave it is unknown, so also what became of a write.
+            failure.ambiguous = _writes(method, request.get("query"), request.get("body"))
+            raise failure from error
+        return found
 
     def send(
         self,
@@ -151,7 +151,7 @@ class Transport:
         """
         url = _url(path, query)
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        kind = "watches" if stream else "reads" if method == "GET" or _is_dry(query, body) else "writes"
+        kind = "watches" if stream else "writes" if _writes(method, query, body) else "reads"
         trial = _Trial(time.monotonic() + self._patience, kind == "writes", repeat)
         while True:
             self.requests.count(kind)
@@ -161,8 +161,9 @@ class Transport:
             except (TransportError, OSError) as error:
                 failure, wait = self._unanswered(error, where, trial)
             else:
+                if response.status < 500 and response.status != 429:
+                    self._trouble = None  # also a refusal is the server's answer
                 if response.status < 300:
-                    self._trouble = None
                     return response
                 failure, wait = self._answered(response, method, path, where, trial)
                 if isinstance(failure, ApiError) and failure.status == 401 and trial.may_renew and self._renew(token):
@@ -309,14 +310,36 @@ def _make_pool(connection: Connection, workers: int) -> Any:
         if not connection.verify:
             options.update(cert_reqs="CERT_NONE", assert_hostname=False)
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    if connection.proxy:
-        return urllib3.ProxyManager(connection.proxy, **options)
-    return urllib3.PoolManager(**options)
+    if not connection.proxy:
+        return urllib3.PoolManager(**options)
+    try:
+        return urllib3.ProxyManager(connection.proxy, proxy_headers=_proxy_login(connection.proxy), **options)
+    except TransportError:
+        # Nothing of the URL is quoted: a password may be anywhere in one that cannot be taken apart.
+        fix = "Write http://address:port or http://user:password@address:port, signs such as @ and / in these as %40 and %2F"
+        raise ConnectionFailed("the proxy's URL cannot be used", where=connection.host, fix=fix) from None
 
 
-def _is_dry(query: Mapping[str, str | None] | None, body: Object | None) -> bool:
-    """Whether the server is only asked what it would do."""
-    return bool((query or {}).get("dryRun") or (body or {}).get("dryRun"))
+def _proxy_login(proxy: str) -> Any:
+    """The headers that log in to a proxy: urllib3 passes over the user and the password of its URL."""
+    auth = urllib3.util.parse_url(proxy).auth
+    if not auth:
+        return None
+    user, _colon, password = auth.partition(":")
+    # Sent as UTF-8, as curl and Go's clients do; urllib3 would take Latin-1.
+    pair = f"{unquote(user)}:{unquote(password)}".encode().decode("latin-1")
+    return urllib3.make_headers(proxy_basic_auth=pair)
+
+
+def _writes(method: str, query: Mapping[str, str | None] | None, body: Object | None) -> bool:
+    """Whether the server is asked to change something, not only what it has or would do."""
+    return method != "GET" and not (query or {}).get("dryRun") and not (body or {}).get("dryRun")
+
+
+def _no_answer(what: str, where: str, error: ValueError) -> HaError:
+    """The failure of a success whose body is not what the API server says."""
+    fix = "Check that the address is that of the API server, and for a proxy between"
+    return HaError(what, where=where, why=str(error), fix=fix)
 
 
 def _url(path: str, query: Mapping[str, str | None] | None) -> str:

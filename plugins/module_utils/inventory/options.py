@@ -15,7 +15,7 @@ from string import Formatter
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, auth
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import addresses, selector, services
@@ -40,9 +40,8 @@ _VIRTCTL_FLAGS = {
     "tls_server_name": "--tls-server-name",
     "impersonate_user": "--as",
 }
-_SECRETS = ("api_key", "password", "kubeconfig", "client_key", "proxy")
 # Of what is cached; another one makes older caches answer nothing.
-_FORMAT = 1
+_FORMAT = 2
 _ANSIBLES_GROUPS = frozenset({"all", "ungrouped"})
 
 
@@ -121,12 +120,10 @@ def settings(params: Mapping[str, Any]) -> Settings:
 
 
 def fingerprint(params: Mapping[str, Any]) -> str:
-    """Tells whether what was read before is what these options ask for; no secret is part of it."""
-    kubeconfig = params["kubeconfig"]
+    """Tells whether what was read before is what these options ask for, of which server, and as whom; one way."""
     asked = {
         "format": _FORMAT,
-        "kubeconfig": kubeconfig if isinstance(kubeconfig, str) else None,
-        **{name: params[name] for name in argspec.connection().options if name not in _SECRETS},
+        "login": auth.identity(params),
         **{name: params[name] for name in ("namespaces", "label_selectors", "machines")},
         "services": SERVICE in params["connect_by"],
     }
@@ -196,12 +193,13 @@ def _connection_faults(params: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _virtctl_faults(params: Mapping[str, Any]) -> Iterator[str]:
-    kubeconfig = params.get("kubeconfig")
-    if isinstance(kubeconfig, Mapping):
+    if isinstance(params.get("kubeconfig"), Mapping):
         yield "kubeconfig: must be a path for virtctl, which connect_by names"
-    elif not kubeconfig and not params.get("context") and (params.get("api_key") or params.get("password")):
-        given = "api_key" if params.get("api_key") else "password"
-        yield f"{given}: cannot be given to virtctl, where the process list would show it; give a kubeconfig instead"
+    for name in ("api_key", "password"):
+        if params.get(name):
+            yield f"{name}: cannot be given to virtctl, where the process list would show it; put it into a kubeconfig"
+    if params.get("proxy"):
+        yield "proxy: cannot be given to virtctl, which has no option for it; put it into a kubeconfig, as proxy-url"
 
 
 def _format_faults(

@@ -64,7 +64,7 @@ class FakeApi:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _serve
 
             def log_message(self, *_args: Any) -> None:
                 """Says nothing."""

@@ -138,6 +138,70 @@ def test_a_log_in_plug_in_is_left_to_the_kubernetes_package(tmp_path: Path) -> N
     assert connection.renew is not None and connection.renew() == "from-plugin"
 
 
+def identity(user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None, **given: Any) -> Any:
+    content = config(**(user or {}))
+    content["clusters"][0]["cluster"].update(cluster or {})
+    return auth.identity({"kubeconfig": content, **given})
+
+
+def pem(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"context": "two"},
+        {"host": "https://other"},
+        {"user": {"token": "other"}},
+        {"user": {"client-certificate-data": pem("other"), "client-key-data": pem("key")}},
+        {"user": {"username": "ops", "password": "hunter2"}},
+        {"user": {"token": "t", "as": "eve"}},
+        {"cluster": {"certificate-authority-data": pem("authority")}},
+        {"cluster": {"proxy-url": "http://ops:hunter2@proxy:3128"}},
+        {"cluster": {"tls-server-name": "other"}},
+        {"impersonate_groups": ["admins"]},
+    ],
+    ids=str,
+)
+def test_another_server_or_another_user_is_another_identity(other: dict[str, Any]) -> None:
+    found = identity(**other)
+    assert found != identity() and found == identity(**other)
+
+
+def test_an_identity_holds_no_secret() -> None:
+    secret = {"token": "hunter2", "username": "ops", "password": "hunter2", "client-key-data": pem("hunter2")}
+    for user in (secret, {"exec": {"command": "/nowhere", "env": [{"name": "PASSWORD", "value": "hunter2"}]}}):
+        assert "hunter2" not in str(identity(user, proxy="http://ops:hunter2@proxy:3128"))
+
+
+def test_what_certificates_and_tokens_say_counts_and_not_where_they_are(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("one")
+    second.write_text("one")
+    for name in ("ca_cert", "client_cert"):
+        assert identity(**{name: str(first)}) == identity(**{name: str(second)})
+    before = identity({"tokenFile": str(first)}, ca_cert=str(first))
+    first.write_text("two")
+    after = identity({"tokenFile": str(first)}, ca_cert=str(first))
+    assert {name for name in before if before[name] != after[name]} == {"token", "ca"}
+    first.unlink()
+    assert identity({"tokenFile": str(first)}) != identity({"tokenFile": str(tmp_path / "third")})
+
+
+def test_an_identity_needs_no_log_in_plug_in(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    plugin.chmod(0o755)
+    first, second = (
+        {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "args": [name]}}
+        for name in ("staging", "prod")
+    )
+    assert identity(first) == identity(first) != identity(second)
+    assert not (tmp_path / "ran").exists()
+    assert identity(first, api_key="mine") == identity(second, api_key="mine")
+
+
 def test_a_log_in_plug_in_that_fails_is_named() -> None:
     user = {
         "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere", "interactiveMode": "Never"}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
@@ -19,7 +20,9 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     Conflict,
     ConnectionFailed,
     Gone,
+    HaError,
     NotFound,
+    without_password,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import NODE, POD, VM, VM_ACTION
 
@@ -150,6 +153,29 @@ def test_an_outage_is_waited_for_once_and_not_by_each_request(api: Any, reply: A
     client.get(NODE, "n1")
 
 
+@pytest.mark.parametrize("code", [302, 401, 404, 409])
+def test_an_outage_ends_with_any_answer_of_the_server(api: Any, reply: Any, code: int) -> None:
+    api.says(reply(cut=True), reply(code, status(code)))
+    client = api.client(patience=0.4)
+    with pytest.raises(ApiError):
+        client.get(NODE, "n1")
+    time.sleep(0.5)
+    api.says(reply(cut=True), reply(body={"kind": "Node"}))
+    assert client.get(NODE, "n1") == {"kind": "Node"}
+
+
+def test_a_server_that_asks_to_come_back_later_does_not_end_an_outage(api: Any, reply: Any) -> None:
+    api.says(reply(cut=True), reply(429, status(429), {"Retry-After": "9"}))
+    client = api.client(patience=0.4)
+    with pytest.raises(ApiError):
+        client.get(NODE, "n1")
+    time.sleep(0.5)
+    api.says(reply(cut=True))
+    with pytest.raises(ConnectionFailed):
+        client.get(NODE, "n1")
+    assert len(api.asked) == 3
+
+
 def test_a_plain_conflict_is_not_ambiguous(api: Any, reply: Any) -> None:
     api.says(reply(409, status(409, "Conflict")))
     with pytest.raises(Conflict) as caught:
@@ -202,6 +228,37 @@ def test_a_token_that_expired_is_read_anew_once(api: Any, reply: Any, tmp_path: 
         client.get(NODE, "n1")
 
 
+@pytest.mark.parametrize(
+    ("login", "pair"),
+    [
+        ("ops:p%40ss@", "ops:p@ss"),
+        ("ops:p@ss@", "ops:p@ss"),
+        ("ops:p%C3%A4%3A@", "ops:pä:"),
+        ("ops@", "ops:"),
+        ("", None),
+    ],
+)
+def test_a_proxy_is_logged_in_to_by_its_url(api: Any, reply: Any, login: str, pair: str | None) -> None:
+    proxy = api.url.replace("http://", f"http://{login}")
+    expected = pair and "Basic " + base64.b64encode(pair.encode()).decode()
+    api.says(reply(body={"kind": "Node"}), reply(407))
+    assert Client(Connection(host="http://cluster.invalid", proxy=proxy)).get(NODE, "n1") == {"kind": "Node"}
+    with pytest.raises(ConnectionFailed, match="407") as caught:
+        Client(Connection(host="https://cluster.invalid", proxy=proxy, verify=False), patience=0).get(NODE, "n1")
+    assert [asked.method for asked in api.asked] == ["GET", "CONNECT"]
+    headers = [{name.lower(): value for name, value in asked.headers.items()} for asked in api.asked]
+    assert [found.get("proxy-authorization") for found in headers] == [expected] * 2
+    assert "p%40ss" not in str(caught.value) and "p@ss" not in str(caught.value)
+    assert "ss@" not in without_password(proxy)
+
+
+@pytest.mark.parametrize("proxy", ["ops:hunter2@proxy:3128", "http://ops:hunter2#@proxy", "http://ops:hunter2/@proxy"])
+def test_a_proxy_url_that_is_none_is_named_without_its_password(proxy: str) -> None:
+    with pytest.raises(ConnectionFailed, match="the proxy's URL cannot be used.*Write http://address:port") as caught:
+        Client(Connection(host="https://cluster.invalid", proxy=proxy, verify=False))
+    assert "hunter2" not in str(caught.value) and caught.value.__cause__ is None
+
+
 def test_who_acts_as_another_says_so(api: Any, reply: Any) -> None:
     api.says(reply(body={}))
     connection = Connection(host=api.url, token="t", impersonate_user="u", impersonate_groups=("g", "h"))
@@ -226,6 +283,22 @@ def test_the_fields_of_the_causes_are_named(api: Any, reply: Any) -> None:
     api.says(reply(422, status(422, "Invalid", "RunStrategy must be specified", causes=causes)))
     with pytest.raises(ApiError, match=r"in spec\.running"):
         api.client().create(VM, {"metadata": {"name": "v"}}, "a")
+
+
+@pytest.mark.parametrize("body", [b"<html>log in: hunter2</html>", b"[]", b'"hunter2"', b"\xff\xfe", b'{"kind": '])
+def test_a_success_that_is_no_object_is_an_error(api: Any, reply: Any, body: bytes) -> None:
+    # So a log-in page of a proxy between answers.
+    api.says(*[reply(body=body)] * 3)
+    client = api.client()
+    for ambiguous, ask in (
+        (False, lambda: client.find(VM, "v", "a")),
+        (True, lambda: client.patch(VM, "v", {}, "a")),
+        (False, lambda: client.patch(VM, "v", {}, "a", dry_run=True)),
+    ):
+        with pytest.raises(HaError, match="VirtualMachine a/v: the answer is no object: .*a proxy between") as caught:
+            ask()
+        assert caught.value.ambiguous is ambiguous
+        assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"", b"404 page not found\n", b"[]"])

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +73,15 @@ def test_everything_that_is_wrong_comes_at_once() -> None:
             {"connect_by": "virtctl", "host": "https://a", "username": "u", "password": "s3cret"},
             "password: cannot be given to virtctl",
         ),
+        (
+            {"connect_by": "virtctl", "kubeconfig": "/k", "api_key": "s3cret"},
+            "api_key: cannot be given to virtctl, where the process list would show it; put it into a kubeconfig",
+        ),
+        ({"connect_by": "virtctl", "context": "c", "api_key": "s3cret"}, "api_key: cannot be given to virtctl"),
+        (
+            {"connect_by": "virtctl", "kubeconfig": "/k", "proxy": "http://u:s3cret@p"},
+            "proxy: cannot be given to virtctl, which has no option for it; put it into a kubeconfig, as proxy-url",
+        ),
         ({"connect_by": "virtctl", "kubeconfig": {"users": []}}, "kubeconfig: must be a path for virtctl"),
         ({"connect_by": "bastion", "bastion": "-oProxyCommand=id"}, "is no jump host; write user@host"),
         ({"connect_by": "bastion", "bastion": "ops@jump; id"}, "is no jump host"),
@@ -84,6 +95,14 @@ def test_single_faults(given: dict[str, Any], fault: str) -> None:
     assert len(found) == 1
     assert fault in found[0]
     assert "s3cret" not in found[0]
+
+
+def test_all_that_virtctl_cannot_be_given_is_named_at_once() -> None:
+    login = {"api_key": "s3cret", "username": "u", "password": "s3cret", "proxy": "http://u:s3cret@p"}
+    found = faults(connect_by=["network", "virtctl"], kubeconfig={"users": []}, context="c", **login)
+    assert [fault.partition(":")[0] for fault in found] == ["kubeconfig", "api_key", "password", "proxy"]
+    assert "s3cret" not in "".join(found)
+    assert options.sound({"connect_by": "network", "kubeconfig": "/k", **login})["proxy"]
 
 
 @pytest.mark.parametrize(
@@ -118,12 +137,41 @@ def test_the_documentation_has_the_options_and_defaults_of_the_spec() -> None:
 
 
 def test_only_what_decides_what_is_read_makes_another_question() -> None:
-    base = {"kubeconfig": "/k", "host": "https://a:1", "api_key": "s3cret", "username": None}
+    base = {"host": "https://a:1"}
     asked = options.fingerprint(options.sound(base))
-    for same in ({"api_key": "other"}, {"host_format": "{name}"}, {"group_by": ["os"]}, {"connect_by": "virtctl"}):
+    for same in ({"host": "https://a:1/"}, {"host_format": "{name}"}, {"group_by": ["os"]}, {"connect_by": "virtctl"}):
         assert options.fingerprint(options.sound({**base, **same})) == asked
     for other in (
-        {"host": "https://b:1"}, {"context": "c"}, {"namespaces": ["a"]}, {"label_selectors": ["a=b"]}, {"machines": "all"},
-        {"connect_by": "service"}, {"impersonate_user": "eve"},
+        {"host": "https://b:1"}, {"namespaces": ["a"]}, {"label_selectors": ["a=b"]}, {"machines": "all"},
+        {"connect_by": "service"}, {"impersonate_user": "eve"}, {"api_key": "s3cret"}, {"validate_certs": False},
     ):  # fmt: skip
         assert options.fingerprint(options.sound({**base, **other})) != asked
+
+
+def kubeconfig(server: str, current: str = "one") -> dict[str, Any]:
+    return {
+        "current-context": current,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "u"}} for name in ("one", "two")],
+        "clusters": [
+            {"name": "one", "cluster": {"server": server}},
+            {"name": "two", "cluster": {"server": "https://two:6443"}},
+        ],
+        "users": [{"name": "u", "user": {"token": "s3cret"}}],
+    }
+
+
+def test_another_cluster_is_another_question_however_it_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = options.fingerprint(options.sound({"kubeconfig": kubeconfig("https://staging")}))
+    assert options.fingerprint(options.sound({"kubeconfig": kubeconfig("https://prod")})) != staging
+    path, other = tmp_path / "config", tmp_path / "other"
+    path.write_text(json.dumps(kubeconfig("https://staging")))
+    other.write_text(json.dumps(kubeconfig("https://prod")))
+    for given in (path, other):
+        monkeypatch.setenv("KUBECONFIG", str(given))
+        same = options.fingerprint(options.sound({})) == staging
+        assert same == (given == path)
+    path.write_text(json.dumps(kubeconfig("https://staging", "two")))
+    assert options.fingerprint(options.sound({"kubeconfig": str(path)})) != staging
+    assert options.fingerprint(options.sound({"kubeconfig": str(path), "context": "one"})) == staging
