@@ -13,7 +13,8 @@ from typing import Any
 # A quoted JSON document inside a server's message (a refused patch quotes the whole object, with its user data).
 _QUOTED_OBJECT = re.compile(r'"\{(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
 _LONGEST_MESSAGE = 800
-_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
+# A password may hold an @ itself: the last one before the host ends it.
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?:@[^/\s@\"'?#,]+)*(?=@)")
 
 
 class HaError(Exception):
