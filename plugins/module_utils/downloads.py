@@ -25,8 +25,11 @@ with contextlib.suppress(ImportError):  # the module's entry reports it by name
 _PIECE = 1 << 20
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
-# How often in a row a connection may break without having brought anything.
+# How often in a row a connection may break without having brought more than was there before, and how often a file may be
+# begun in all where the server cannot go on in the middle.
 _ATTEMPTS = 5
+# Seconds that one file may take, however steadily it comes in.
+_LONGEST = 24 * 3600.0
 _PAUSE = 0.5
 _BUSY = frozenset({429, 502, 503, 504})
 
@@ -58,8 +61,11 @@ class Downloaded:
     resumed: int
 
 
-def download(source: Source, dest: str, *, pause: float = _PAUSE) -> Downloaded:
-    """Brings a file to `dest`, with mode 0600, through a file beside it whose name ends in `.part`."""
+def download(source: Source, dest: str, *, pause: float = _PAUSE, longest: float = _LONGEST) -> Downloaded:
+    """Brings a file to `dest`, with mode 0600, through a file beside it whose name ends in `.part`.
+
+    pause: seconds before the second of two attempts that brought nothing; longest: seconds that all of it may take.
+    """
     folder, name = os.path.split(os.path.abspath(dest))
     try:
         handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
@@ -67,7 +73,7 @@ def download(source: Source, dest: str, *, pause: float = _PAUSE) -> Downloaded:
         raise _local(dest, error) from error
     try:
         with os.fdopen(handle, "wb") as stream:
-            found = _Download(source, stream, dest, pause).run()
+            found = _Download(source, stream, dest, pause, longest).run()
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, dest)
@@ -96,25 +102,28 @@ def _local(dest: str, error: OSError) -> DownloadFailed:
 class _Download:
     """One file on its way."""
 
-    def __init__(self, source: Source, stream: BinaryIO, dest: str, pause: float) -> None:
+    def __init__(self, source: Source, stream: BinaryIO, dest: str, pause: float, longest: float) -> None:
         self._source, self._stream, self._dest, self._pause = source, stream, dest, pause
+        self._longest, self._deadline = longest, time.monotonic() + longest
         self._hash = hashlib.sha256()
-        self._size = 0
+        self._size = self._most = 0
+        self._begun = 1
         self._pool = _pool(source)
 
     def run(self) -> Downloaded:
         resumed = futile = 0
         while True:
-            before = self._size
             try:
                 self._attempt()
                 return Downloaded(self._size, self._hash.hexdigest(), resumed)
             except (TransportError, _Broken) as error:
                 resumed += 1
-                futile = 0 if self._size > before else futile + 1
-                if futile >= _ATTEMPTS or _is_final(error):
+                futile = 0 if self._size > self._most else futile + 1
+                self._most = max(self._most, self._size)
+                if max(futile, self._begun) >= _ATTEMPTS or _is_final(error):
                     raise self._unreachable(error) from error
             time.sleep(self._pause * futile)
+            self._check_time()
 
     def _attempt(self) -> None:
         """Takes what is left, or all of it where the server cannot begin in the middle."""
@@ -137,6 +146,7 @@ class _Download:
                 self._stream.write(piece)
                 self._hash.update(piece)
                 self._size += len(piece)
+                self._check_time()
             if end is not None and self._size != end:
                 raise _Broken(f"it ended after {self._size} of {end} bytes")
         finally:
@@ -162,6 +172,12 @@ class _Download:
         self._stream.seek(0)
         self._stream.truncate()
         self._hash, self._size = hashlib.sha256(), 0
+        self._begun += 1
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            why = f"it is not there after {self._longest / 3600:g} hours; {self._size} bytes came in"
+            raise DownloadFailed("could not be fetched", where=self._dest, why=why, fix=_FIX_SLOW)
 
     def _address(self) -> str:
         wanted = urlsplit(self._source.url)
@@ -185,6 +201,7 @@ class _Broken(Exception):
     """The server is not ready, or ended too early."""
 
 
+_FIX_SLOW = "Check the network's rate, and download nearer to the cluster or in another format"
 _FIX = "Check the export's state and the exporter's log"
 _FIXES = {
     401: "The token in the export's secret is another one than the exporter has",

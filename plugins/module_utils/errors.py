@@ -13,17 +13,20 @@ from typing import Any
 # A quoted JSON document inside a server's message (a refused patch quotes the whole object, with its user data).
 _QUOTED_OBJECT = re.compile(r'"\{(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
 _LONGEST_MESSAGE = 800
-_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]+(?=@)")
+# A password may hold an @ itself: the last one before the host ends it.
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?:@[^/\s@\"'?#,]+)*(?=@)")
 
 
 class HaError(Exception):
     """The base of all errors of this collection.
 
     what: what could not be done; where: the object or field; why: the reason, the server's own where there is one;
-    fix: the way out; ambiguous: a write may have been carried out all the same, since an answer to it was lost.
+    fix: the way out; ambiguous: a write may have been carried out all the same, since an answer to it was lost;
+    partly: of several writes that belong together some were carried out before one failed.
     """
 
     ambiguous = False
+    partly = False
 
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what)
@@ -38,6 +41,11 @@ class HaError(Exception):
             text += f": {self.why}"
         text = text.rstrip(". ") + "."
         return f"{text} {self.fix.rstrip('. ')}." if self.fix else text
+
+    @property
+    def wrote(self) -> bool:
+        """Whether something was, or may have been, written all the same."""
+        return self.ambiguous or self.partly
 
     def as_dict(self) -> dict[str, Any]:
         """The error as it stands in a module's result, empty parts left out."""

@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth, redaction
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError, without_password
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport import HAS_URLLIB3
 
-_SECRET_KEYS = frozenset(
-    {
-        "api_key", "password", "token", "client-key-data", "user_data", "network_data",
-        "userData", "userDataBase64", "networkData", "networkDataBase64", "request_headers", "extraHeaders", "extra_headers",
-    }
-)  # fmt: skip
 _MOST_WORKERS = 64
 
 Check = Callable[[Mapping[str, Any]], Iterable[str]]
@@ -84,7 +78,10 @@ class Module(AnsibleModule):
         """The parameters without secrets, and without the options that entries of lists do not have: of a thousand
         entries those are megabytes of nulls, which Ansible would carry, search for secrets and parse."""
         params = getattr(self, "params", {})
-        return {"module_args": without_secrets({**params, **without_nulls(params, self._spec.options)})}
+        given = {**params, **without_nulls(params, self._spec.options)}
+        if "kubeconfig" in given:
+            given["kubeconfig"] = redaction.hide_kubeconfig(given["kubeconfig"])
+        return {"module_args": redaction.hide_secrets(given)}
 
     def _faults(self) -> Iterable[str]:
         workers = self.params.get("workers")
@@ -117,8 +114,8 @@ class Module(AnsibleModule):
     def _forget_harmless_values(self) -> None:
         """A kubeconfig's path and names are no secrets: hiding them would blot out the same words everywhere."""
         kubeconfig = self.params.get("kubeconfig")
-        self.no_log_values -= set(_texts(kubeconfig))
-        self.no_log_values |= set(_secret_texts(kubeconfig))
+        self.no_log_values -= {text for _path, text in redaction.leaves(kubeconfig)}
+        self.no_log_values |= redaction.kubeconfig_secrets(kubeconfig)
 
 
 def run(module: Module, work: Callable[[Client], Mapping[str, Any]]) -> NoReturn:
@@ -216,36 +213,3 @@ def without_nulls(values: Mapping[str, Any], spec: Mapping[str, Option]) -> dict
 
 def _without_options(option: Option) -> Option:
     return {key: value for key, value in option.items() if key != "options"}
-
-
-def without_secrets(value: Any) -> Any:
-    """A copy of parameters without the values of secret keys and the passwords of URLs."""
-    if isinstance(value, Mapping):
-        return {
-            key: "(hidden)" if inner and key in _SECRET_KEYS else without_secrets(inner) for key, inner in value.items()
-        }
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [without_secrets(entry) for entry in value]
-    return without_password(value) if isinstance(value, str) else value
-
-
-def _texts(value: Any) -> Iterable[str]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for entry in value:
-            yield from _texts(entry)
-    elif value is not None:
-        yield str(value)
-
-
-def _secret_texts(value: Any) -> Iterable[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key in _SECRET_KEYS and isinstance(inner, str):
-                yield inner
-            else:
-                yield from _secret_texts(inner)
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _secret_texts(entry)

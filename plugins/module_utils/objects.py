@@ -258,7 +258,7 @@ def _apply_one(
     would do, and keeps nothing."""
     done = Done(key, current=current)
     secrets: list[str] = []
-    # What may have been carried out already: the answer to it was lost.
+    # What may have been carried out already, as a whole or in part.
     lost: Plan | None = None
     try:
         for attempt in range(_CONFLICTS):
@@ -276,7 +276,7 @@ def _apply_one(
             except (Conflict, NotFound) as error:
                 if isinstance(error, NotFound) and done.plan.action == "created":
                     raise
-                if error.ambiguous:
+                if error.wrote:
                     lost, done.written = done.plan, True
                 if attempt == _CONFLICTS - 1:
                     raise
@@ -284,7 +284,7 @@ def _apply_one(
             done.current = client.find(kind.resource, key[1], key[0])
     except HaError as error:
         done.error = _without(error, secrets)
-        done.written = done.written or error.ambiguous
+        done.written = done.written or error.wrote
     return done
 
 

@@ -191,11 +191,17 @@ class _Volumes:
             return client.patch(VM, name, todo.body, namespace, dry_run=check)
         dry = {"dryRun": ["All"]} if check else {}
         added, removed = state.changes(todo)
-        for gone in removed:
-            client.put(VM_ACTION, name, namespace, subresource="removevolume", body={"name": gone, **dry})
-        for request in added:
-            client.put(VM_ACTION, name, namespace, subresource="addvolume", body={**request, **dry})
-        return todo.before if check else client.get(VM, name, namespace)
+        calls = [("removevolume", {"name": gone}) for gone in removed]
+        calls += [("addvolume", request) for request in added]
+        sent = 0
+        try:
+            for verb, body in calls:
+                client.put(VM_ACTION, name, namespace, subresource=verb, body={**body, **dry})
+                sent += 1
+            return todo.before if check else client.get(VM, name, namespace)
+        except HaError as error:
+            error.partly = sent > 0
+            raise
 
     def _wait(self, done: Sequence[Done], found: Snapshot) -> None:
         """Waits for the instances; what came of them is put into the outcomes."""

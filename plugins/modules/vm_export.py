@@ -78,6 +78,9 @@ options:
         downloads:
           description:
             - The files to bring to where the module runs.
+            - O(wait_timeout) does not count for them. A download goes on where its connection broke, and fails after five
+              attempts that brought no more than was there before, after five beginnings where the server cannot go on in
+              the middle, and after 24 hours.
           type: list
           elements: dict
           suboptions:

@@ -54,10 +54,10 @@ class Pool:
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    def run(*answers: Answer | Exception, source: Source = SOURCE) -> tuple[Any, Pool]:
+    def run(*answers: Answer | Exception, source: Source = SOURCE, **more: Any) -> tuple[Any, Pool]:
         pool = Pool(*answers)
         monkeypatch.setattr(downloads, "_pool", lambda _source: pool)
-        return download(source, str(tmp_path / "file"), pause=0), pool
+        return download(source, str(tmp_path / "file"), pause=0, **more), pool
 
     return run
 
@@ -107,6 +107,38 @@ def test_futile_attempts_end(play: Any, tmp_path: Path) -> None:
     last = Answer(206, b"x", Content_Range="bytes 9-9/10")
     found, _pool = play(Answer(200, b"x", cut=True), *cuts, last)
     assert found.size == 10 and found.resumed == 9
+
+
+def test_a_file_that_is_begun_anew_each_time_ends(play: Any, tmp_path: Path) -> None:
+    # Each attempt brings more than the one before it, and one that brings less comes between.
+    growing = [Answer(200, b"x" * n, cut=True) for n in range(1, 6)]
+    with pytest.raises(ConnectionFailed, match="could not be fetched"):
+        play(*growing, Answer(200, b"x"))
+    waving = [Answer(200, b"x" * (1 + n % 2), cut=True) for n in range(5)]
+    with pytest.raises(ConnectionFailed, match="could not be fetched"):
+        play(*waving, Answer(200, b"x"))
+    assert list(tmp_path.iterdir()) == []
+    found, _pool = play(*[Answer(200, b"x", cut=True) for _attempt in range(4)], Answer(200, b"xyz"))
+    assert found.size == 3 and found.resumed == 4
+
+
+def test_only_more_than_the_most_that_was_there_counts(play: Any) -> None:
+    # A second beginning comes on byte by byte, and is far from where the first one was.
+    slow = [Answer(206, b"x", cut=True, Content_Range=f"bytes {n}-9/10") for n in range(1, 7)]
+    last = Answer(206, b"xxx", Content_Range="bytes 7-9/10")
+    with pytest.raises(ConnectionFailed, match="could not be fetched"):
+        play(Answer(200, b"x" * 9, cut=True), Answer(200, b"x", cut=True), *slow, last)
+
+
+def test_a_download_ends_at_its_time(play: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter(range(0, 100_000, 3600))
+    monkeypatch.setattr(downloads.time, "monotonic", lambda: next(seconds))
+    with pytest.raises(DownloadFailed, match="not there after 2 hours; 3 bytes came in"):
+        play(Answer(200, *[b"x"] * 10), longest=7200.0)
+    cuts = [Answer(206, b"x", cut=True, Content_Range=f"bytes {n}-9/10") for n in range(1, 9)]
+    with pytest.raises(DownloadFailed, match="not there after 2 hours"):
+        play(Answer(200, b"x", cut=True), *cuts, longest=7200.0)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth
-from ansible_collections.virtops.kubevirt_ha.plugins.modules import vm, vm_info, vmi_info
+from ansible_collections.virtops.kubevirt_ha.plugins.modules import vm, vm_clone, vm_info, vm_restore, vmi_info
 
 HOST = {"host": "http://127.0.0.1:9"}
 Run = Callable[..., dict[str, Any]]
@@ -131,6 +131,24 @@ def test_no_secret_is_in_the_output_or_the_log(run: Run, good: bool) -> None:
     )
     assert result["failed"]
     assert "hunter" not in json.dumps(result)
+
+
+def test_a_kubeconfigs_plug_ins_are_in_no_output(run: Run) -> None:
+    plugin = {"command": "/nowhere/helper", "args": ["hunter1"], "env": [{"name": "SECRET", "value": "hunter2"}]}
+    user = {"exec": plugin, "auth-provider": {"name": "oidc", "config": {"refresh-token": "hunter3"}}}
+    kubeconfig = {"current-context": "c", "users": [{"name": "shop-admin", "user": user}]}
+    result = run(name="hunter2", namespace="shop-admin", kubeconfig=kubeconfig)
+    assert result["invocation"]["module_args"]["kubeconfig"] == "(hidden)"
+    assert result["invocation"]["module_args"]["namespace"] == "shop-admin"
+    assert "hunter" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("module", [vm_restore, vm_clone])
+def test_a_patch_of_user_data_is_in_no_output(run: Run, module: Any) -> None:
+    patch = {"op": "add", "path": "/spec/template/spec/volumes/0/cloudInitNoCloud/userDataBase64", "value": "hunter1"}
+    for patches in ([patch], [json.dumps(patch)], [patch, 5]):
+        for args in ({"name": "a", "patches": patches}, {"items": [{"name": "a", "patches": patches}]}):
+            assert "hunter" not in json.dumps(run(module, namespace="b", workers=0, **HOST, **args))
 
 
 def test_a_kubeconfigs_path_does_not_blot_out_words(run: Run) -> None:
