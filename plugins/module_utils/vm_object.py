@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import plan
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import plan, quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError
 
 Object = dict[str, Any]
@@ -49,7 +50,10 @@ def new(options: Options) -> Object:
     spec = plan.merge({}, owned.get("spec") or {}, ("spec",))
     if "runStrategy" not in spec and "running" not in spec:
         spec["runStrategy"] = "Always"
-    add_pod_network(spec.setdefault("template", {}).setdefault("spec", {}))
+    instance = spec.setdefault("template", {}).setdefault("spec", {})
+    add_pod_network(instance)
+    if not spec.get("instancetype"):
+        add_topology(instance)
     metadata = {"name": options["name"], "namespace": options["namespace"]}
     return {
         "apiVersion": "kubevirt.io/v1",
@@ -65,6 +69,21 @@ def add_pod_network(spec: Object) -> None:
     if "interfaces" not in devices and "networks" not in spec and devices.get("autoattachPodInterface") is not False:
         spec["networks"] = [{"name": "default", "pod": {}}]
         devices["interfaces"] = [{"name": "default", "masquerade": {}}]
+
+
+def add_topology(spec: Object) -> None:
+    """States the topology that KubeVirt would give the instance, where `cpu` is there without one.
+
+    KubeVirt 1.9 compares the sockets of both, and would say of such a machine for ever that it needs a restart.
+    """
+    domain = spec.get("domain") or {}
+    cpu = domain.get("cpu")
+    if not cpu or any(cpu.get(part) for part in ("cores", "sockets", "threads")):
+        return
+    resources = domain.get("resources") or {}
+    asked = [resources[kind]["cpu"] for kind in ("limits", "requests") if (resources.get(kind) or {}).get("cpu")]
+    sockets = max(1, math.ceil(quantity.parse(asked[0]))) if asked else 1
+    cpu.update(cores=1, sockets=sockets, threads=1)
 
 
 def template_of(options: Options) -> Object:

@@ -85,6 +85,30 @@ def test_each_source_of_a_disk(disk: dict[str, Any], volume: dict[str, Any]) -> 
     assert inside["domain"]["devices"]["disks"] == [{"name": "root", "disk": {"bus": "virtio"}}]
 
 
+@pytest.mark.parametrize(
+    ("options", "sockets"),
+    [
+        ({}, 1),
+        ({"requests": {"cpu": "50m"}}, 1),
+        ({"requests": {"cpu": "1500m"}}, 2),
+        ({"requests": {"cpu": "1"}, "limits": {"cpu": "4"}}, 4),
+    ],
+)
+def test_a_cpu_without_a_topology_gets_the_one_that_kubevirt_gives_its_instance(options: Any, sockets: int) -> None:
+    cpu = new(cpu={"model": "qemu64"}, **options)["spec"]["template"]["spec"]["domain"]["cpu"]
+    assert cpu == {"model": "qemu64", "cores": 1, "sockets": sockets, "threads": 1}
+
+
+def test_a_topology_or_an_instance_type_is_left_as_it_is() -> None:
+    assert new(cpu={"model": "qemu64", "cores": 2})["spec"]["template"]["spec"]["domain"]["cpu"] == {
+        "model": "qemu64",
+        "cores": 2,
+    }
+    assert "cpu" not in new()["spec"]["template"]["spec"]["domain"]
+    typed = new(cpu={"model": "qemu64"}, instancetype={"name": "small"})
+    assert typed["spec"]["template"]["spec"]["domain"]["cpu"] == {"model": "qemu64"}
+
+
 def test_a_template_of_a_data_volume_is_blank_by_default() -> None:
     template = {"size": "1Gi", "storage_class": "s", "access_modes": ["ReadWriteMany"], "volume_mode": "Block"}
     made = new(disks=[{"name": "root", "data_volume_template": template}])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable
+from math import ceil
 
 from ..conditions import enter_phase
+from ..quantity import parse
 from ..resources import Object
 from ..schema import VM_SPEC, VMI_SPEC
 from .typecheck import check, normalise
@@ -80,6 +82,15 @@ def _requested_memory(spec: Object) -> str:
     return str((wanted.get("requests") or {}).get("memory") or (wanted.get("limits") or {}).get("memory") or "")
 
 
+def _sockets(resources: Object) -> int:
+    """As many as there are processors in the limits, else in the requests, begun ones counted."""
+    for kind in ("limits", "requests"):
+        asked = (resources.get(kind) or {}).get("cpu")
+        if asked is not None:
+            return max(1, ceil(parse(str(asked))))
+    return 1
+
+
 def _default_spec(spec: Object) -> None:
     spec.setdefault("architecture", "amd64")
     spec.setdefault("evictionStrategy", "None")
@@ -89,8 +100,11 @@ def _default_spec(spec: Object) -> None:
     domain.setdefault("features", {}).setdefault("acpi", {}).setdefault("enabled", True)
     if domain.get("resources") is None:
         domain["resources"] = {}
-    if not domain.get("cpu"):
-        domain["cpu"] = {"cores": 1, "sockets": 1, "threads": 1, "maxSockets": 4}
+    cpu = domain.setdefault("cpu", {})
+    if not any(cpu.get(part) for part in ("cores", "sockets", "threads")):
+        sockets = _sockets(domain["resources"])
+        cpu.update(cores=1, sockets=sockets, threads=1)
+        cpu.setdefault("maxSockets", 4 * sockets)
     domain["cpu"].setdefault("model", "host-model")
     devices = domain["devices"]
     attach = devices.get("autoattachPodInterface")

@@ -60,6 +60,8 @@ async def needs_restart(cluster: Cluster, vm: Object, vmi: Object) -> str:
     began = await _started_with(cluster, vm, vmi)
     if began is None:
         return ""
+    if _loses_sockets(vm, vmi):
+        return "Reduction of CPU socket count requires a restart"
     return difference(_plugged(began), _plugged(vm["spec"])) if cluster.hotplugs else difference(began, vm["spec"])
 
 
@@ -68,6 +70,15 @@ def _plugged(spec: Object) -> Object:
     template = spec["template"]
     rest = hotplug.without(template["spec"], set(hotplug.hotplugged(template["spec"])))
     return spec | {"template": template | {"spec": rest}}
+
+
+def _loses_sockets(vm: Object, vmi: Object) -> bool:
+    """A template with a CPU and no topology counts as one with no sockets, where its VMI has got some."""
+    if vm["spec"].get("instancetype"):
+        return False
+    cpu = (vm["spec"]["template"]["spec"].get("domain") or {}).get("cpu")
+    given = (vmi["spec"].get("domain") or {}).get("cpu") or {}
+    return cpu is not None and int(cpu.get("sockets") or 0) < int(given.get("sockets") or 0)
 
 
 def difference(began: Object, spec: Object) -> str:
