@@ -90,13 +90,13 @@ def _resolve(params: Mapping[str, Any], login: _Login) -> Connection:
     host = params.get("host")
     kubeconfig = params.get("kubeconfig")
     if kubeconfig or params.get("context"):
-        base = _from_kubeconfig(kubeconfig or _default_kubeconfig(), params.get("context"), login)
+        base = _read_kubeconfig(kubeconfig or _default_kubeconfig(), params.get("context"), login)
     elif host:
         base = Connection(host=host)
     elif _in_cluster():
         base = _from_service_account()
     else:
-        base = _from_kubeconfig(_default_kubeconfig(), None, login)
+        base = _read_kubeconfig(_default_kubeconfig(), None, login)
     return _override(base, params)
 
 
@@ -176,7 +176,28 @@ def _override(base: Connection, params: Mapping[str, Any]) -> Connection:
         raise ConnectionFailed(
             "the API server's URL is incomplete", where=settled.host, fix="Write https://address:port"
         )
-    return replace(settled, host=settled.host.rstrip("/"))
+    settled = replace(settled, host=settled.host.rstrip("/"), token=settled.token and settled.token.strip())
+    _check_headers(settled)
+    return settled
+
+
+def _check_headers(connection: Connection) -> None:
+    """Refuses what no header can carry, without quoting it: it may be a secret."""
+    sent = {
+        "api_key": connection.token,
+        "username": connection.username,
+        "password": connection.password,
+        "impersonate_user": connection.impersonate_user,
+        "impersonate_groups": "".join(connection.impersonate_groups),
+    }
+    wrong = [name for name, text in sent.items() if text and not str(text).isprintable()]
+    if wrong:
+        raise ConnectionFailed(
+            f"{' and '.join(wrong)} cannot be sent",
+            where=connection.host,
+            why="it holds a line break or another sign that is not printed",
+            fix="Give it as one line; a file's content may end in a line break that has to go",
+        )
 
 
 def _in_cluster() -> bool:
@@ -200,6 +221,18 @@ def _default_kubeconfig() -> str:
             fix=_NO_CREDENTIALS_FIX,
         )
     return found
+
+
+def _read_kubeconfig(given: Any, context_name: str | None, login: _Login) -> Connection:
+    try:
+        return _from_kubeconfig(given, context_name, login)
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ConnectionFailed(
+            "the kubeconfig is none",
+            where="the given kubeconfig" if isinstance(given, Mapping) else str(given),
+            why="clusters, contexts and users must be lists of maps with a name",
+            fix="Check it with kubectl config view",
+        ) from error
 
 
 def _from_kubeconfig(given: Any, context_name: str | None, login: _Login) -> Connection:

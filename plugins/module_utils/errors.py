@@ -82,12 +82,15 @@ class WaitFailed(HaError):
 
 
 class ManyFailed(HaError):
-    """Several objects failed; the others were done."""
+    """Several objects, or all, failed; the others were done."""
 
-    def __init__(self, errors: Sequence[HaError], total: int) -> None:
+    def __init__(self, errors: Sequence[HaError], total: int, *, of: str = "objects", done: str = "done") -> None:
         self.errors = list(errors)
+        some = len(self.errors) < total
         super().__init__(
-            f"{len(self.errors)} of {total} objects failed, the others were done",
+            f"{len(self.errors)} of {total} {of} failed, the others were {done}"
+            if some
+            else f"all {total} {of} failed",
             why="; ".join(str(error).rstrip(".") for error in self.errors),
         )
 

@@ -117,5 +117,9 @@ def result(key: str, show: Callable[[Key, Object], Object], found: Snapshot, *mo
     result: Object = {"changed": False, key: [show(name, item) for name, item in sorted(found.objects.items())]}
     errors = list(unreadable.values())
     if errors:
-        result["failure"] = errors[0] if len(errors) == 1 else ManyFailed(errors, len(found.scopes) + len(errors))
+        result["failure"] = (
+            errors[0]
+            if len(errors) == 1
+            else ManyFailed(errors, len(found.scopes) + len(errors), of="namespaces", done="read")
+        )
     return result

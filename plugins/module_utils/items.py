@@ -70,7 +70,7 @@ class Items:
             stray = [key for key in self.options if key not in self.shared and params.get(key) is not None]
             if stray:
                 yield f"{', '.join(stray)}: beside {self.key}, put it into defaults"
-        elif not params.get("name"):
+        elif params.get("name") is None:
             return
         seen: set[tuple[str, str]] = set()
         for options in self.wanted(params):

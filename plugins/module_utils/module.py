@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth, redaction
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
@@ -17,6 +20,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport import HAS_URLLIB3
 
 _MOST_WORKERS = 64
+# What YAML's reader makes, in words of YAML.
+_KINDS = {str: "text", list: "a list", int: "a number", float: "a number", bool: "true or false", type(None): "nothing"}
 
 Check = Callable[[Mapping[str, Any]], Iterable[str]]
 
@@ -149,7 +154,12 @@ def explain(whole: ArgumentSpec, params: Mapping[str, Any]) -> list[str]:
     outer = {key: _without_options(option) if key in lists else option for key, option in spec.items()}
     validator = ArgumentSpecValidator(**{**whole.to_kwargs(), "argument_spec": outer})
     given, faults = well_shaped(without_nulls(params, outer), outer)
-    faults += validator.validate(given).error_messages
+    for key in sorted(lists & given.keys()):
+        entries = given[key].split(",") if isinstance(given[key], str) else given[key]
+        if isinstance(entries, list):
+            faults += [_no_map(f"{key}[{index}]", entry) for index, entry in enumerate(entries) if not _is_map(entry)]
+            given[key] = [entry for entry in entries if _is_map(entry)]
+    faults += _complaints(validator, given, outer)
     for key in sorted(lists):
         entries = params.get(key)
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
@@ -157,9 +167,41 @@ def explain(whole: ArgumentSpec, params: Mapping[str, Any]) -> list[str]:
                 label = f"{key}[{entry.get('name') or index}]"
                 inner = spec[key]["options"]
                 given, messages = well_shaped(without_nulls(entry, inner), inner)
-                messages += ArgumentSpecValidator(inner).validate(given).error_messages
+                messages += _complaints(ArgumentSpecValidator(inner), given, inner)
                 faults += [f"{label}: {message}" for message in messages]
     return faults
+
+
+def _complaints(validator: ArgumentSpecValidator, given: Mapping[str, Any], spec: Mapping[str, Option]) -> list[str]:
+    """What a validator says; of options that there are not, which one may have been meant."""
+    result = validator.validate(given)
+    found = [error.msg for error in result.errors if not isinstance(error, UnsupportedError)]
+    for name in sorted(result.unsupported_parameters, key=str):
+        path = name if isinstance(name, tuple) else (name,)
+        known: Mapping[str, Option] = spec
+        for part in path[:-1]:
+            known = known.get(part, {}).get("options") or {}
+        near = get_close_matches(str(path[-1]), known, 1)
+        found.append(
+            f"{'.'.join(map(str, path))}: there is no such option;"
+            + (f" did you mean {near[0]}?" if near else f" there are {', '.join(sorted(known))}")
+        )
+    return found
+
+
+def _no_map(place: str, value: Any) -> str:
+    return f"{place}: must be a map of options, not {_KINDS.get(type(value), type(value).__name__)}"
+
+
+def _is_map(value: Any) -> bool:
+    """Whether Ansible takes a value for a map of options: JSON and key=value are, too."""
+    if not isinstance(value, str):
+        return isinstance(value, Mapping)
+    try:
+        check_type_dict(value)
+    except TypeError:
+        return False
+    return True
 
 
 def well_shaped(
@@ -176,20 +218,19 @@ def well_shaped(
         if not inner:
             kept[key] = value
             continue
-        entries = value if isinstance(value, list) else [value]
-        places = [
-            f"{where}{key}[{index}]" if isinstance(value, list) else f"{where}{key}" for index in range(len(entries))
-        ]
+        listed = isinstance(value, list) or (isinstance(value, str) and spec[key].get("type") == "list")
+        entries = value if isinstance(value, list) else value.split(",") if listed else [value]
+        places = [f"{where}{key}[{index}]" if listed else f"{where}{key}" for index in range(len(entries))]
         sound: list[Any] = []
         for place, entry in zip(places, entries):
             if isinstance(entry, Mapping):
                 entry, more = well_shaped(entry, inner, f"{place}.")
                 faults += more
-            if isinstance(entry, (Mapping, str)):
+            if _is_map(entry):
                 sound.append(entry)
             else:
-                faults.append(f"{place}: must be a map of options, not {type(entry).__name__}")
-        if isinstance(value, list):
+                faults.append(_no_map(place, entry))
+        if listed:
             kept[key] = sound
         elif sound:
             kept[key] = sound[0]

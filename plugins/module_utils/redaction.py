@@ -28,6 +28,8 @@ SECRET_FIELDS = frozenset(
 # JSON patches of what a restore or a clone makes: maps in parameters, texts in objects.
 _PATCHES = "patches"
 _PATCH_SHOWN = ("op", "path", "from")
+# The parameter with cloud-init's data, a map by its fields.
+_CLOUD_INIT = "cloud_init"
 _HIDDEN = "(hidden)"
 
 # What of a kubeconfig is no secret: names and places by their keys, and whole parts.
@@ -124,6 +126,8 @@ def _hide(value: Any, known: set[str] | None) -> Any:
 
 
 def _hide_under(key: Any, value: Any, known: set[str] | None) -> Any:
+    if key == _CLOUD_INIT and not isinstance(value, Mapping) and value:
+        return _HIDDEN  # of the wrong type, but data all the same
     if _is_secret(key):
         return _hidden(value, known) if value else value
     if key == _PATCHES and value:

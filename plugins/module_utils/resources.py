@@ -25,12 +25,15 @@ class Resource:
 
         A namespaced kind without a namespace is the collection over all namespaces.
         """
+        if name is not None and not name:
+            # The collection's own path: a DELETE there deletes all that is in it.
+            raise ValueError(f"{self.describe(namespace)}: an object's path needs its name")
         root = "/apis" if "/" in self.api_version else "/api"
         parts = [root, self.api_version]
         if self.namespaced and namespace:
             parts += ["namespaces", quote(namespace, safe="")]
         parts.append(self.plural)
-        if name:
+        if name is not None:
             parts.append(quote(name, safe=""))
         if subresource:
             parts.append(subresource)

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import resources
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    DISRUPTION_BUDGET,
     MIGRATION,
-    PDB,
     POD,
     VM,
     VMI,
@@ -85,10 +85,15 @@ class Pods:
         """A PodDisruptionBudget that allows nothing."""
         spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": app}}}
         body = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec}
-        self.client.create(PDB, body, self.world.namespace)
+        self.client.create(DISRUPTION_BUDGET, body, self.world.namespace)
         until(
             "the budget's status",
-            lambda: (self.client.get(PDB, name, self.world.namespace).get("status") or {}).get("currentHealthy") == 1,
+            lambda: (
+                (self.client.get(DISRUPTION_BUDGET, name, self.world.namespace).get("status") or {}).get(
+                    "currentHealthy"
+                )
+                == 1
+            ),
         )
 
 
@@ -319,7 +324,7 @@ def test_a_budget_is_honoured_and_named_with_what_it_holds(client: Any, world: W
 
     def give_way() -> None:
         time.sleep(3)
-        client.delete(PDB, "web-budget", world.namespace)
+        client.delete(DISRUPTION_BUDGET, "web-budget", world.namespace)
 
     threading.Thread(target=give_way).start()
     done = drain(node)

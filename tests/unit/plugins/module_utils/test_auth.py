@@ -233,3 +233,26 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("no certificate")
     with pytest.raises(ConnectionFailed, match="ca_cert, client_cert and client_key"):
         auth.ssl_context(auth.Connection(host="https://a", ca_file=str(tmp_path / "ca.crt")))
+
+
+def test_a_token_of_a_file_loses_its_line_break_and_one_with_a_break_inside_is_not_quoted() -> None:
+    assert auth.resolve({"host": "https://h:6443", "api_key": "eyTOKEN\n"}).token == "eyTOKEN"
+    for given in ({"api_key": "eyTO\nKEN"}, {"api_key": "t", "impersonate_user": "u\nKEN"}):
+        with pytest.raises(ConnectionFailed) as told:
+            auth.resolve({"host": "https://h:6443", **given})
+        assert "KEN" not in str(told.value) and f"{list(given)[-1]} cannot be sent" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"clusters": "x", "contexts": ["a"], "users": 5, "current-context": "a"}, {"current-context": "a"}, ["x"]]
+)
+def test_what_is_no_kubeconfig_is_told_as_such(wrong: Any) -> None:
+    with pytest.raises(ConnectionFailed):
+        auth.resolve({"kubeconfig": wrong})
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(b"\xe4\xff\x00")
+    with pytest.raises(ConnectionFailed, match=str(path)):
+        auth.resolve({"kubeconfig": str(path)})

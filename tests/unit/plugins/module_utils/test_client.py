@@ -353,3 +353,10 @@ def test_the_servers_version_and_clock(api: Any, reply: Any) -> None:
     assert version == "v1.34.4" and moment is not None and abs(moment - time.time()) < 60
     assert api.client().server() == ("unknown", None)
     assert api.asked[0].path == "/version"
+
+
+@pytest.mark.parametrize("call", ["get", "delete"])
+def test_an_empty_name_never_stands_for_all_objects(api: Any, call: str) -> None:
+    with pytest.raises(ValueError, match="needs its name"):
+        getattr(api.client(), call)(VM, "", "shop")
+    assert api.asked == []

@@ -97,13 +97,37 @@ def test_what_is_no_map_is_named(run: Run) -> None:
     ]
     faults = "\n".join(run(vms=vms)["error"]["faults"])
     for expected in (
-        "vms[a]: cpu: must be a map of options, not int",
-        "vms[a]: cloud_init: must be a map of options, not int",
-        "vms[a]: disks[0]: must be a map of options, not int",
-        "vms[b]: networks.ports: must be a map of options, not int",
-        "vms",
+        "vms[a]: cpu: must be a map of options, not a number",
+        "vms[a]: cloud_init: must be a map of options, not a number",
+        "vms[a]: disks[0]: must be a map of options, not a number",
+        "vms[b]: networks.ports: must be a map of options, not a number",
+        "vms[2]: must be a map of options, not a number",
     ):
         assert expected in faults, faults
+
+
+@pytest.mark.parametrize("vms", [["a", {"name": "b"}], "a,b", ""])
+def test_a_list_of_names_is_not_a_list_of_machines(run: Run, vms: Any) -> None:
+    error = run(vms=vms, namespace="shop", **HOST)["error"]
+    assert "vms[0]: must be a map of options, not text" in error["faults"] and "0 faults" not in error["what"]
+
+
+def test_an_option_that_there_is_not_names_the_one_that_was_meant(run: Run) -> None:
+    disks = [{"name": "root", "contaner_disk": "x"}]
+    faults = run(vms=[{"name": "a", "memroy": "1Gi", "disks": disks}], namespace="shop", **HOST)["error"]["faults"]
+    assert "vms[a]: memroy: there is no such option; did you mean memory?" in faults
+    assert "vms[a]: disks.contaner_disk: there is no such option; did you mean container_disk?" in faults
+
+
+def test_an_empty_name_is_none(run: Run) -> None:
+    (fault,) = run(name="", namespace="shop", state="absent", **HOST)["error"]["faults"]
+    assert fault.startswith("VirtualMachine shop: name: '' must be of lower-case letters")
+
+
+@pytest.mark.parametrize("wrong", ["password: STRSECRET", ["STRSECRET"]])
+def test_cloud_init_of_a_wrong_type_is_hidden_too(run: Run, wrong: Any) -> None:
+    for args in ({"name": "a", "cloud_init": wrong}, {"vms": [{"name": "a", "cloud_init": wrong}]}):
+        assert "STRSECRET" not in str(run(namespace="shop", **args, **HOST))
 
 
 @pytest.mark.parametrize("good", [True, False])
