@@ -106,10 +106,11 @@ def _decide(client: Client, found: _Read, task: Task) -> None:
     if task.error is not None:
         return
     try:
-        if task.vmi is None and _migrates(task.options) and client.find(VM, task.key[1], task.key[0]) is None:
+        under_way = found.by_machine.get(task.key)
+        if task.vmi is None and not under_way and client.find(VM, task.key[1], task.key[0]) is None:
             raise Refused("does not exist", where=task.where, fix="Correct the name or the namespace")
         task.nodes = found.nodes
-        task.decide(task.vmi, found.by_machine.get(task.key, []))
+        task.decide(task.vmi, under_way or [])
     except HaError as error:
         task.error = error
 

@@ -54,6 +54,8 @@ def spec() -> argspec.ArgumentSpec:
 def faults(params: Mapping[str, Any]) -> Iterator[str]:
     """All that is wrong with the parameters beyond their types."""
     yield from argspec.too_small(params, serial=0, unschedulable_grace=0)
+    if params.get("serial") and params.get("wait") is False:
+        yield "serial: needs wait, for the next machines are begun once those before them have arrived"
     yield from ITEMS.check(params)
 
 

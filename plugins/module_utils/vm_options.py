@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import without_password
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
 
 RUN_STRATEGIES = ["Always", "Halted", "Manual", "Once", "RerunOnFailure"]
@@ -139,6 +140,18 @@ def faults(values: Mapping[str, Any]) -> Iterator[str]:
         yield from _duplicates(values, key)
     yield from _cloud_init_faults(values.get("cloud_init"))
     yield from _placement_faults(values)
+    yield from _spec_faults(values.get("spec"))
+
+
+def _spec_faults(spec: Any) -> Iterator[str]:
+    """The maps on the way to what the friendly parameters describe too; the rest the API server knows better."""
+    where = "spec"
+    for part in ("template", "spec", "domain", "devices"):
+        if not isinstance(spec, Mapping) or spec.get(part) is None:
+            return
+        spec, where = spec[part], f"{where}.{part}"
+        if not isinstance(spec, Mapping):
+            yield f"{where}: must be a map, not {spec!r}"
 
 
 def _size_faults(values: Mapping[str, Any]) -> Iterator[str]:
@@ -210,6 +223,13 @@ def _template_faults(where: str, template: Mapping[str, Any]) -> Iterator[str]:
     wrong = quantity.fault(size) if size is not None else None
     if wrong:
         yield f"{where}.data_volume_template.size: {wrong}"
+    for kind, values in source.items() if isinstance(source, Mapping) else ():
+        url = values.get("url") if isinstance(values, Mapping) else None
+        if isinstance(url, str) and url != without_password(url):
+            yield (
+                f"{where}.data_volume_template.source.{kind}.url: holds a password, which everybody who may read the"
+                " machine would see; put it into a Secret"
+            )
     if isinstance(source, Mapping) and len(source) != 1:
         yield f"{where}.data_volume_template.source: must have one key, such as http, registry, pvc, snapshot or blank"
 

@@ -251,6 +251,19 @@ def test_good_options_have_no_faults() -> None:
             {"disks": [{"name": "r", "data_volume_template": {"source": {"http": {"url": "u"}}}}]},
             r"http does not tell it",
         ),
+        ({"spec": {"template": "oops"}}, r"spec.template: must be a map, not 'oops'"),
+        ({"spec": {"template": {"spec": ["a"]}}}, r"spec.template.spec: must be a map"),
+        (
+            {
+                "disks": [
+                    {
+                        "name": "r",
+                        "data_volume_template": {"size": "1Gi", "source": {"http": {"url": "https://u:p@h/x"}}},
+                    }
+                ]
+            },
+            r"source.http.url: holds a password",
+        ),
         ({"disks": [{"name": "r", "data_volume_template": {"size": "x"}}]}, r"data_volume_template.size: 'x'"),
         (
             {"disks": [{"name": "r", "data_volume_template": {"source": {"http": {}, "pvc": {}}}}]},
