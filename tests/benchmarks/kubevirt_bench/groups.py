@@ -106,7 +106,9 @@ def _inventory(bench: Bench, stage: Stage, names: tuple[str, str]) -> list[Figur
             side.requests = requests.on(counts, _INSTANCES)
             if name == "ours":
                 lists = requests.paged_lists(counts, {_INSTANCES: count, _RESOURCE: 1, "services": 1}, figures.PAGE)
-    found = figures.compared(names[0], *sides.values(), empty, figures.INVENTORY_RATIO, instances=count, hosts=hosts)
+    found = figures.compared(
+        names[0], sides["ours"], sides["peer"], empty, figures.INVENTORY_RATIO, instances=count, hosts=hosts
+    )
     return [found, Figure(names[1], lists, "paged LISTs", figures.MOST_LISTS, samples=1)]
 
 
