@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ConnectionFailed
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.redaction import is_path
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _NO_CREDENTIALS_FIX = (
@@ -90,13 +91,13 @@ def _resolve(params: Mapping[str, Any], login: _Login) -> Connection:
     host = params.get("host")
     kubeconfig = params.get("kubeconfig")
     if kubeconfig or params.get("context"):
-        base = _read_kubeconfig(kubeconfig or _default_kubeconfig(), params.get("context"), login)
+        base = _from_kubeconfig(kubeconfig or _default_kubeconfig(), params.get("context"), login)
     elif host:
         base = Connection(host=host)
     elif _in_cluster():
         base = _from_service_account()
     else:
-        base = _read_kubeconfig(_default_kubeconfig(), None, login)
+        base = _from_kubeconfig(_default_kubeconfig(), None, login)
     return _override(base, params)
 
 
@@ -223,22 +224,16 @@ def _default_kubeconfig() -> str:
     return found
 
 
-def _read_kubeconfig(given: Any, context_name: str | None, login: _Login) -> Connection:
-    try:
-        return _from_kubeconfig(given, context_name, login)
-    except (AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ConnectionFailed(
-            "the kubeconfig is none",
-            where="the given kubeconfig" if isinstance(given, Mapping) else str(given),
-            why="clusters, contexts and users must be lists of maps with a name",
-            fix="Check it with kubectl config view",
-        ) from error
-
-
 def _from_kubeconfig(given: Any, context_name: str | None, login: _Login) -> Connection:
-    config, where = (
-        (given, "the given kubeconfig") if isinstance(given, Mapping) else (_read_files(str(given)), str(given))
-    )
+    if isinstance(given, Mapping):
+        config, where = given, "the given kubeconfig"
+        _check_shape(config, where)
+    elif is_path(given):
+        config, where = _read_files(given), given
+    else:  # not quoted: it holds secrets
+        raise ConnectionFailed(
+            "the kubeconfig is neither a path nor a dictionary", fix="Give its path, or its content through from_yaml"
+        )
     name = context_name or config.get("current-context")
     if not name:
         raise ConnectionFailed("the kubeconfig names no current context", where=where, fix="Give context")
@@ -249,6 +244,19 @@ def _from_kubeconfig(given: Any, context_name: str | None, login: _Login) -> Con
     if "exec" in user or "auth-provider" in user:
         return login(connection, dict(config), name, user, where)
     return _with_user(connection, user, where)
+
+
+def _check_shape(config: Mapping[str, Any], where: str) -> None:
+    for section in ("contexts", "clusters", "users"):
+        entries = config.get(section) or []
+        if not isinstance(entries, list) or not all(_is_entry(entry, section[:-1]) for entry in entries):
+            why = f"{section} must be a list of maps, each with name and {section[:-1]}"
+            fix = "Check it with kubectl config view"
+            raise ConnectionFailed("the kubeconfig is damaged", where=where, why=why, fix=fix)
+
+
+def _is_entry(entry: Any, kind: str) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get(kind) or {}, Mapping)
 
 
 def _from_cluster(cluster: Mapping[str, Any], where: str) -> Connection:
@@ -346,12 +354,13 @@ def _read_file(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as stream:
             content = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConnectionFailed(
             "the kubeconfig cannot be read", where=path, why=_first_line(error), fix=_NO_CREDENTIALS_FIX
         ) from error
     if not isinstance(content, dict):
         raise ConnectionFailed("the kubeconfig is not a YAML dictionary", where=path, fix="Give a kubeconfig")
+    _check_shape(content, path)
     _make_absolute(content, os.path.dirname(os.path.abspath(path)))
     return content
 
@@ -384,5 +393,5 @@ def _decoded(entry: Mapping[str, Any], key: str, where: str) -> str | None:
         return None
     try:
         return base64.b64decode(entry[key], validate=True).decode("ascii")
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConnectionFailed(f"{key} is not base64 of a PEM", where=where, fix="Write the kubeconfig anew") from error

@@ -28,8 +28,9 @@ JOB_UID = "kubevirt.io/migrationJobUID"
 OF_MACHINE = "kubevirt.io/vmi-name"
 _OVER = frozenset({"Succeeded", "Failed"})
 _FINAL = frozenset({"Succeeded", "Failed"})
-# While a migration is in these its target pod is made, placed and started.
+# While a migration is in these nothing has been done for it.
 _QUEUED = frozenset({"", "Pending"})
+# While it is in these its target pod is made, placed and started.
 _PLACING = frozenset({"", "Pending", "Scheduling"})
 # Seconds that the readiness from before a migration may be shown after it.
 _STALE_READINESS = 5.0

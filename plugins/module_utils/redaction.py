@@ -67,13 +67,13 @@ def secrets(value: Any) -> list[str]:
 
 def hide_kubeconfig(given: Any) -> Any:
     """A kubeconfig as it may be shown: its path, never its content."""
-    return given if given is None or _is_path(given) else _HIDDEN
+    return given if given is None or is_path(given) else _HIDDEN
 
 
 def kubeconfig_secrets(given: Any) -> set[str]:
     """The texts in a kubeconfig that may be secrets: all but names, URLs and short words. A path has none."""
     if isinstance(given, str):
-        return set() if _is_path(given) else {given}
+        return set() if is_path(given) else {given}
     texts = [(path, text) for path, text in leaves(given) if text and _ASIDE.isdisjoint(path)]
     names = {text for path, text in texts if path[-1] in _NAMES}
     found = {text for path, text in texts if path[-1] in SECRET_FIELDS}
@@ -94,7 +94,8 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield path, str(value)
 
 
-def _is_path(kubeconfig: Any) -> bool:
+def is_path(kubeconfig: Any) -> bool:
+    """Whether a kubeconfig is given as the path of one, not as its content."""
     return isinstance(kubeconfig, str) and "\n" not in kubeconfig and not kubeconfig.startswith("{")
 
 

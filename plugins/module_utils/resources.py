@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -23,11 +25,11 @@ class Resource:
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL path of an object, or of the collection where no name is given.
 
-        A namespaced kind without a namespace is the collection over all namespaces.
+        A namespaced kind without a namespace is the collection over all namespaces. Refused where the name is empty.
         """
         if name is not None and not name:
             # The collection's own path: a DELETE there deletes all that is in it.
-            raise ValueError(f"{self.describe(namespace)}: an object's path needs its name")
+            raise Refused("is asked for by an empty name", where=self.describe(namespace), fix="Give its name")
         root = "/apis" if "/" in self.api_version else "/api"
         parts = [root, self.api_version]
         if self.namespaced and namespace:

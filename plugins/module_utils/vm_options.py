@@ -151,7 +151,7 @@ def _spec_faults(spec: Any) -> Iterator[str]:
             return
         spec, where = spec[part], f"{where}.{part}"
         if not isinstance(spec, Mapping):
-            yield f"{where}: must be a map, not {spec!r}"
+            yield f"{where}: must be a map of fields"  # its value may be data of cloud-init
 
 
 def _size_faults(values: Mapping[str, Any]) -> Iterator[str]:

@@ -91,7 +91,8 @@ options:
             kind: *resource_kind
         cpu:
           description:
-            - CPU of the guest.
+            - CPU of the guest. A new machine that gets no O(cpu.cores), O(cpu.sockets) or O(cpu.threads) beside is given one
+              socket for each CPU of O(limits) or O(requests), as KubeVirt does for its instance.
           type: dict
           suboptions:
             cores:

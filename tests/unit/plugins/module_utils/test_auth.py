@@ -244,11 +244,28 @@ def test_a_token_of_a_file_loses_its_line_break_and_one_with_a_break_inside_is_n
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"clusters": "x", "contexts": ["a"], "users": 5, "current-context": "a"}, {"current-context": "a"}, ["x"]]
+    ("wrong", "told"),
+    [
+        ({"contexts": ["a"], "current-context": "a"}, "contexts must be a list of maps"),
+        ({**config(), "clusters": "x"}, "clusters must be a list of maps"),
+        ({**config(), "users": 5}, "users must be a list of maps"),
+        ({"current-context": "a"}, "has no context 'a'"),
+        (["x"], "neither a path nor a dictionary"),
+        (config(**{"client-certificate-data": 5}), "is not base64"),
+    ],
 )
-def test_what_is_no_kubeconfig_is_told_as_such(wrong: Any) -> None:
-    with pytest.raises(ConnectionFailed):
+def test_what_is_no_kubeconfig_is_told_as_such(wrong: Any, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionFailed, match=told):
         auth.resolve({"kubeconfig": wrong})
+    if isinstance(wrong, dict):
+        with pytest.raises(ConnectionFailed, match=told):
+            auth.resolve({"kubeconfig": written(tmp_path, wrong)})
+
+
+def test_a_kubeconfig_that_is_given_as_text_is_not_quoted() -> None:
+    with pytest.raises(ConnectionFailed) as told:
+        auth.resolve({"kubeconfig": yaml.safe_dump(config(token="TEXTSECRET"))})
+    assert "TEXTSECRET" not in str(told.value) and "from_yaml" in str(told.value)
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     Gone,
     HaError,
     NotFound,
+    Refused,
     without_password,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import NODE, POD, VM, VM_ACTION
@@ -357,6 +358,6 @@ def test_the_servers_version_and_clock(api: Any, reply: Any) -> None:
 
 @pytest.mark.parametrize("call", ["get", "delete"])
 def test_an_empty_name_never_stands_for_all_objects(api: Any, call: str) -> None:
-    with pytest.raises(ValueError, match="needs its name"):
+    with pytest.raises(Refused, match="by an empty name"):
         getattr(api.client(), call)(VM, "", "shop")
     assert api.asked == []

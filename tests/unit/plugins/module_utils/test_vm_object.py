@@ -251,7 +251,7 @@ def test_good_options_have_no_faults() -> None:
             {"disks": [{"name": "r", "data_volume_template": {"source": {"http": {"url": "u"}}}}]},
             r"http does not tell it",
         ),
-        ({"spec": {"template": "oops"}}, r"spec.template: must be a map, not 'oops'"),
+        ({"spec": {"template": "oops"}}, r"spec.template: must be a map of fields$"),
         ({"spec": {"template": {"spec": ["a"]}}}, r"spec.template.spec: must be a map"),
         (
             {
