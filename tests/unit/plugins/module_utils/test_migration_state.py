@@ -266,3 +266,15 @@ def test_one_whose_answer_was_lost_is_known_as_the_tasks_own(api: Any, reply: An
     api.says(reply(body=vmi), reply(body=empty), reply(cut=True), reply(400, refusal), theirs, reply(body=vmi))
     (task,) = service.apply(api.client(), [OPTIONS], Settings(wait=False), service.How())
     assert task.error is None and task.changed and task.ours and task.outcome == "in_flight"
+
+
+def test_cancelling_on_a_machine_that_does_not_exist_is_no_success(api: Any, reply: Any) -> None:
+    empty = {"metadata": {"resourceVersion": "1"}, "items": []}
+    missing = {"reason": "NotFound", "message": "not found"}
+    api.says(reply(404, missing), reply(body=empty), reply(404, missing))
+    (task,) = service.apply(api.client(), [{**OPTIONS, "state": "cancelled"}], Settings(), service.How())
+    assert "does not exist" in str(task.error) and len(api.asked) == 3
+    # One that is stopped has nothing to be cancelled.
+    api.says(reply(404, missing), reply(body=empty), reply(body={"metadata": {"name": "v"}}))
+    (task,) = service.apply(api.client(), [{**OPTIONS, "state": "cancelled"}], Settings(), service.How())
+    assert task.error is None and not task.changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import power
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import power, power_module
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.power_state import Call, Later, decide, reached
@@ -181,3 +181,9 @@ def test_machines_one_after_the_other_are_not_begun_once_the_time_is_over(api: A
     first, second = power.apply(api.client(), wanted, Settings(wait_timeout=0.0), serial=1)
     assert first.error is None and "took all of 0 s" in str(second.error)
     assert {asked.method for asked in api.asked} == {"GET"}
+
+
+@pytest.mark.parametrize(("serial", "wait", "refused"), [(1, False, True), (0, False, False), (1, True, False)])
+def test_one_after_the_other_needs_wait(serial: int, wait: bool, refused: bool) -> None:
+    found = list(power_module.faults({**OPTIONS, "state": "started", "serial": serial, "wait": wait}))
+    assert any(fault.startswith("serial: needs wait") for fault in found) is refused
