@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, objects, vm_state
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError, ManyFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.wait import Target, wait_for
@@ -158,6 +158,12 @@ def names(*keys: str) -> list[tuple[str, str]]:
 def listing(*keys: str) -> dict[str, Any]:
     items = [{"metadata": {"namespace": namespace, "name": name}} for namespace, name in names(*keys)]
     return {"metadata": {"resourceVersion": "5"}, "items": items}
+
+
+def test_others_are_spoken_of_only_where_there_are_any() -> None:
+    lost = [HaError("is lost", where="a"), HaError("is lost", where="b")]
+    assert str(ManyFailed(lost, 3)).startswith("2 of 3 objects failed, the others were done: ")
+    assert str(ManyFailed(lost, 2)).startswith("all 2 objects failed: ")
 
 
 def test_no_object_costs_nothing(api: Any) -> None:

@@ -117,6 +117,7 @@ def test_an_option_that_there_is_not_names_the_one_that_was_meant(run: Run) -> N
     faults = run(vms=[{"name": "a", "memroy": "1Gi", "disks": disks}], namespace="shop", **HOST)["error"]["faults"]
     assert "vms[a]: memroy: there is no such option; did you mean memory?" in faults
     assert "vms[a]: disks.contaner_disk: there is no such option; did you mean container_disk?" in faults
+    assert "Supported parameters include" not in str(faults)
 
 
 def test_an_empty_name_is_none(run: Run) -> None:
