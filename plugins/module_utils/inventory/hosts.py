@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import records, selector, services
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.options import ALL, Settings
@@ -53,8 +53,7 @@ class Content:
     unreadable: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """A host of the inventory."""
 
     name: str
@@ -62,25 +61,14 @@ class Host:
     groups: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A VirtualMachine and its instance, or one of them."""
+class Machine(NamedTuple):
+    """A VirtualMachine and its instance, or one of them; key: namespace and name."""
 
+    key: Key
     vm: Record | None
     vmi: Record | None
-    leads: Sequence[Lead] = ()
-
-    @property
-    def key(self) -> Key:
-        """Namespace and name."""
-        found = self.vmi or self.vm or {}
-        return str(found["namespace"]), str(found["name"])
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels of machine and instance; of one that does not run those that its instance will have."""
-        vm = self.vm or {}
-        return {**vm.get("labels", {}), **(self.vmi["labels"] if self.vmi else vm.get("template_labels", {}))}
+    labels: Mapping[str, str]
+    leads: Sequence[Lead]
 
 
 def arrange(
@@ -111,9 +99,9 @@ def machines(content: Content, settings: Settings) -> Iterator[Machine]:
     leads = services.leads(content.services, alive) if content.services else {}
     for key in sorted(vms.keys() | vmis.keys()):
         vm, vmi = vms.get(key), vmis.get(key)
-        machine = Machine(vm, vmi, leads.get(key, ()))
-        if (settings.machines == ALL or _runs(vmi)) and matches(machine.labels):
-            yield machine
+        labels = _labels(vm, vmi)
+        if (settings.machines == ALL or _runs(vmi)) and matches(labels):
+            yield Machine(key, vm, vmi, labels, leads.get(key, ()))
 
 
 def status(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str:
@@ -131,6 +119,13 @@ def status(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str:
 def group_name(kind: str, *parts: str) -> str:
     """A group's name; what Ansible does not allow in one becomes an underscore."""
     return _UNSAFE.sub("_", "_".join((kind, *parts)))
+
+
+def _labels(vm: Record | None, vmi: Record | None) -> Mapping[str, str]:
+    """The labels of machine and instance; of one that does not run those that its instance will have."""
+    if vm is None:
+        return vmi["labels"] if vmi else {}
+    return {**vm["labels"], **(vmi["labels"] if vmi else vm["template_labels"])}
 
 
 def _runs(vmi: Mapping[str, Any] | None) -> bool:
@@ -168,8 +163,8 @@ def _of_instance(vmi: Mapping[str, Any]) -> dict[str, Any]:
         "vmi_node_name": vmi["node"],
         "vmi_addresses": {found["name"]: found["ips"] for found in vmi["interfaces"] if found["name"]},
         "vmi_guest_os": vmi["guest_os"],
-        "vmi_labels": _telling(vmi, "labels"),
-        "vmi_annotations": _telling(vmi, "annotations"),
+        "vmi_labels": _telling(vmi["labels"], vmi["name"], vmi["node"]),
+        "vmi_annotations": _telling(vmi["annotations"], vmi["name"], vmi["node"]),
     }
 
 
@@ -180,32 +175,29 @@ def _of_machine(vm: Mapping[str, Any]) -> dict[str, Any]:
         "vm_ready": vm["ready"],
         "vm_restart_required": vm["restart_required"],
         "vm_reason": vm["reason"],
-        "vm_labels": _telling(vm, "labels"),
-        "vm_annotations": _telling(vm, "annotations"),
+        "vm_labels": _telling(vm["labels"], vm["name"]),
+        "vm_annotations": _telling(vm["annotations"], vm["name"]),
     }
 
 
-def _telling(item: Mapping[str, Any], part: str) -> dict[str, str]:
-    """Labels or annotations without those that repeat name or node, or are KubeVirt's bookkeeping."""
-    known = (item["name"], item.get("node"))
+def _telling(pairs: Mapping[str, str], *known: str | None) -> dict[str, str]:
+    """Labels or annotations without those that repeat what is known, name or node, or are KubeVirt's bookkeeping."""
     return {
-        key: value for key, value in item[part].items() if key not in _BOOKKEEPING and not _repeats(key, value, known)
+        key: value
+        for key, value in pairs.items()
+        if key not in _BOOKKEEPING and not (value in known and key.partition("/")[0].endswith("kubevirt.io"))
     }
 
 
 def _groups(machine: Machine, state: str, system: str | None, settings: Settings) -> Iterator[str]:
-    node = (machine.vmi or {}).get("node")
+    node = machine.vmi["node"] if machine.vmi else None
     single = {"namespace": machine.key[0], "node": node, "os": system, "status": state.lower()}
     for kind in settings.group_by:
         if kind == "label":
-            labels = _telling({"name": machine.key[1], "node": node, "labels": machine.labels}, "labels")
-            yield from (group_name(kind, *pair) for pair in labels.items())
+            for pair in _telling(machine.labels, machine.key[1], node).items():
+                yield group_name(kind, *pair)
         elif single[kind]:
-            yield group_name(kind, str(single[kind]))
-
-
-def _repeats(key: str, value: str, known: Sequence[Any]) -> bool:
-    return value in known and key.partition("/")[0].endswith("kubevirt.io")
+            yield group_name(kind, single[kind])
 
 
 def _ambiguous(named: Mapping[str, Sequence[Machine]]) -> Iterator[str]:
