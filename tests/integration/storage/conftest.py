@@ -20,7 +20,7 @@ SIMULATED = "kubevirt-ha.virtops/simulated"
 
 @pytest.fixture(scope="session")
 def cluster_options() -> list[str]:
-    return ["--storage"]
+    return ["--storage", "--cdi"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,7 @@ from ..resources import (
     owner_reference,
 )
 from ..work import WorkQueue
-from . import USE_POPULATOR, annotations_of, claim, phase, populated_elsewhere, source_of
+from . import PRE_POPULATED, USE_POPULATOR, annotations_of, claim, phase, populated_elsewhere, source_of
 from .claim import NotValid, Storage
 
 AGAIN = 1.0
@@ -43,8 +43,10 @@ class DataVolumes:
         resolved = await self._resolved(dv)
         if resolved is None:
             return AGAIN
-        storage = await self._storage()
         pvc, refusal = self.cluster.pvcs.get(key), ("", "")
+        if pvc is None and annotations_of(dv).get(PRE_POPULATED):
+            return None  # somebody else makes the claim
+        storage = await self._storage()
         try:
             if pvc is None:
                 dv, pvc = await self._create(dv, resolved, storage)

@@ -1,12 +1,14 @@
-"""The volumes of a restore: how their claims are called, and the claims made of VolumeSnapshots."""
+"""The volumes of a restore: how their claims and DataVolumes are called, and the claims made of VolumeSnapshots."""
 
 from __future__ import annotations
 
 import copy
 
+from ..cdi import POPULATED_FOR, PRE_POPULATED
 from ..kube import ApiError
-from ..resources import PVC, VOLUME_SNAPSHOT, Object, deleting, owner_reference
+from ..resources import DATA_VOLUME, PVC, VOLUME_SNAPSHOT, Object, controller_of, deleting, owner_reference
 from .cluster import Cluster
+from .vm_volumes import READY_PHASES
 
 DROPPED = ("pv.kubernetes.io", "volume.beta.kubernetes.io", "cdi.kubevirt.io", "volume.kubernetes.io", "k8s.io/Clone")
 LAST = "restore.kubevirt.io/lastRestoreUID"
@@ -14,14 +16,33 @@ LAST = "restore.kubevirt.io/lastRestoreUID"
 
 def plan(restore: Object, content: Object) -> list[Object]:
     """Each volume of the snapshot with the claim that it becomes."""
-    return [
-        {
-            "volumeName": backup["volumeName"],
-            "persistentVolumeClaim": _name(restore, backup),
+    vm, found = content["spec"]["source"]["virtualMachine"], []
+    templated = {
+        volume["name"]
+        for volume in vm["spec"]["template"]["spec"].get("volumes") or []
+        if (volume.get("dataVolume") or {}).get("name") in template_names(vm["spec"])
+    }
+    for backup in content["spec"].get("volumeBackups") or []:
+        name, volume = _name(restore, backup), backup["volumeName"]
+        one = {
+            "volumeName": volume,
+            "persistentVolumeClaim": name,
             "volumeSnapshotName": backup["volumeSnapshotName"],
         }
-        for backup in content["spec"].get("volumeBackups") or []
-    ]
+        owner = controller_of(backup["persistentVolumeClaim"]) or {}
+        if volume in templated or (_in_place(restore) and owner.get("kind") == DATA_VOLUME.kind):
+            one["dataVolumeName"] = name
+        found.append(one)
+    return found
+
+
+def template_names(spec: Object) -> list[str]:
+    """The DataVolumes that a VM's spec makes."""
+    return [str(template["metadata"]["name"]) for template in spec.get("dataVolumeTemplates") or []]
+
+
+def _in_place(restore: Object) -> bool:
+    return bool(restore["spec"].get("volumeRestorePolicy") == "InPlace")
 
 
 def _name(restore: Object, backup: Object) -> str:
@@ -29,10 +50,9 @@ def _name(restore: Object, backup: Object) -> str:
     for override in spec.get("volumeRestoreOverrides") or []:
         if override["volumeName"] == volume and override.get("restoreName"):
             return str(override["restoreName"])
-    policy = spec.get("volumeRestorePolicy")
-    if policy == "InPlace":
+    if _in_place(restore):
         return str(backup["persistentVolumeClaim"]["metadata"]["name"])
-    if policy == "PrefixTargetName":
+    if spec.get("volumeRestorePolicy") == "PrefixTargetName":
         return f"{spec['target']['name']}-{volume}"[:63]
     return f"restore-{restore['metadata']['uid']}-{volume}"
 
@@ -48,12 +68,39 @@ async def fill(cluster: Cluster, restore: Object, content: Object, vm: Object | 
             waiting = True
         elif deleting(pvc):
             waiting = True
-        elif restore["spec"].get("volumeRestorePolicy") == "InPlace" and not _is_ours(restore, pvc):
+        elif _in_place(restore) and not _is_ours(restore, pvc):
+            await _keep_from_filling(cluster, pvc)
             await cluster.remove(PVC, pvc)
             waiting = True
         elif (pvc.get("status") or {}).get("phase") != "Bound":
             waiting = True
     return waiting
+
+
+async def _keep_from_filling(cluster: Cluster, pvc: Object) -> None:
+    """The DataVolume of a claim that is about to go must not make it again."""
+    owner = controller_of(pvc)
+    if owner is None or owner["kind"] != DATA_VOLUME.kind:
+        return
+    dv = cluster.data_volumes.get(f"{pvc['metadata']['namespace']}/{owner['name']}")
+    if dv is not None:
+        marked = copy.deepcopy(dv)
+        marked["metadata"].setdefault("annotations", {})[PRE_POPULATED] = "true"
+        await cluster.write(DATA_VOLUME, marked)
+
+
+def unfinished(cluster: Cluster, vm: Object) -> bool:
+    """Whether a DataVolume of the VM's templates has not taken its claim yet."""
+    found = [cluster.data_volumes.get(f"{vm['metadata']['namespace']}/{name}") for name in template_names(vm["spec"])]
+    return cluster.cdi and any(dv is None or (dv.get("status") or {}).get("phase") not in READY_PHASES for dv in found)
+
+
+async def remove_obsolete(cluster: Cluster, restore: Object, names: list[str]) -> None:
+    """The DataVolumes that the target had before, and has no more, go."""
+    for name in names if cluster.cdi else ():
+        dv = cluster.data_volumes.get(f"{restore['metadata']['namespace']}/{name}")
+        if dv is not None:
+            await cluster.remove(DATA_VOLUME, dv)
 
 
 def _is_ours(restore: Object, pvc: Object) -> bool:
@@ -85,7 +132,9 @@ async def _make(cluster: Cluster, restore: Object, vm: Object | None, one: Objec
         },
         "spec": spec | {"dataSource": reference, "dataSourceRef": reference},
     }
-    if vm is not None and restore["spec"].get("volumeOwnershipPolicy") != "None":
+    if one.get("dataVolumeName"):  # CDI makes it that DataVolume's
+        annotations[POPULATED_FOR] = one["dataVolumeName"]
+    elif vm is not None and restore["spec"].get("volumeOwnershipPolicy") != "None":
         claim["metadata"]["ownerReferences"] = [owner_reference(vm)]
     try:
         await cluster.make(PVC, claim)
@@ -98,10 +147,14 @@ def renamed(spec: Object, restores: list[Object]) -> Object:
     """The snapshot's spec with the restored claims in place of those that were snapshotted."""
     wanted: Object = copy.deepcopy(spec)
     claims = {one["volumeName"]: one["persistentVolumeClaim"] for one in restores}
+    templates = {template["metadata"]["name"]: template for template in wanted.get("dataVolumeTemplates") or []}
     volumes = []
     for volume in wanted["template"]["spec"].get("volumes") or []:
         if volume["name"] in claims and "persistentVolumeClaim" in volume:
             volume["persistentVolumeClaim"]["claimName"] = claims[volume["name"]]
+        elif volume["name"] in claims and (volume.get("dataVolume") or {}).get("name") in templates:
+            templates[volume["dataVolume"]["name"]]["metadata"]["name"] = claims[volume["name"]]
+            volume["dataVolume"]["name"] = claims[volume["name"]]
         elif volume["name"] in claims and "dataVolume" in volume:
             volume = {"name": volume["name"], "persistentVolumeClaim": {"claimName": claims[volume["name"]]}}
         if "memoryDump" not in volume:
