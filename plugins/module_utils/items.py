@@ -11,7 +11,11 @@ from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import without_nulls
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import (
+    annotation_faults,
+    label_faults,
+    name_fault,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 
 Options = dict[str, Any]
@@ -94,6 +98,8 @@ class Items:
                 yield f"{key}: {wrong}"
         if not options.get("namespace"):
             yield "namespace: is missing; give it beside the name, in defaults, or for the whole task"
+        yield from label_faults("labels", options.get("labels"))
+        yield from annotation_faults("annotations", options.get("annotations"))
         yield from self.faults(options)
 
 

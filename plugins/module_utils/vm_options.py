@@ -10,13 +10,23 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.data_volume_options import ACCESS_MODES
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import without_password
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import (
+    annotation_faults,
+    label_faults,
+    label_value_fault,
+    name_fault,
+)
 
 RUN_STRATEGIES = ["Always", "Halted", "Manual", "Once", "RerunOnFailure"]
 EVICTION_STRATEGIES = ["External", "LiveMigrate", "LiveMigrateIfPossible", "None"]
 DISK_SOURCES = ("pvc", "data_volume", "data_volume_template", "container_disk", "empty_disk", "config_map", "secret")
+# Of them the names of other objects; the rest are an image and a size.
+_OBJECT_SOURCES = ("pvc", "data_volume", "config_map", "secret")
 NETWORK_SOURCES = ("pod", "multus")
+# Of a data volume template, as its spec.source names them: CDI's v1beta1, DataVolumeSource.
+TEMPLATE_SOURCES = ("blank", "gcs", "http", "imageio", "pvc", "registry", "s3", "snapshot", "upload", "vddk")
 # KubeVirt's validator refuses longer user data: it belongs into a Secret.
 LONGEST_USER_DATA = 2048
 # Of a disk and of a network just one of these can be given, so that of a later layer replaces the others.
@@ -45,7 +55,7 @@ _DATA_VOLUME_TEMPLATE = _dict(
     name=_STR,
     size=_STR,
     storage_class=_STR,
-    access_modes={"type": "list", "elements": "str"},
+    access_modes={"type": "list", "elements": "str", "choices": ACCESS_MODES},
     volume_mode=_choice("Filesystem", "Block"),
     source=_MAP,
 )
@@ -132,6 +142,7 @@ def faults(values: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the options of one virtual machine, a sentence each; values of a wrong type are passed over,
     the argument spec names those."""
     yield from _size_faults(values)
+    yield from _name_faults(values)
     for disk in _entries(values, "disks"):
         yield from _disk_faults(disk)
     for network in _entries(values, "networks"):
@@ -143,9 +154,35 @@ def faults(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _spec_faults(values.get("spec"))
 
 
+def _name_faults(values: Mapping[str, Any]) -> Iterator[str]:
+    """Names of other objects, and what becomes a label of the instance's pod: the API server would take a wrong one, and
+    the pod would never be made."""
+    for key in ("instancetype", "preference"):
+        found = values.get(key)
+        if isinstance(found, Mapping):
+            yield from _name_fault(f"{key}.name", found.get("name"))
+    yield from _name_fault("priority_class", values.get("priority_class"))
+    yield from _name_fault("hostname", values.get("hostname"), subdomain=False)
+    yield from label_faults("template_labels", values.get("template_labels"))
+    yield from annotation_faults("template_annotations", values.get("template_annotations"))
+    yield from label_faults("node_selector", values.get("node_selector"))
+
+
+def _name_fault(where: str, name: Any, *, subdomain: bool = True) -> Iterator[str]:
+    wrong = name_fault(name, subdomain=subdomain)
+    if wrong:
+        yield f"{where}: {wrong}"
+
+
 def _spec_faults(spec: Any) -> Iterator[str]:
-    """The maps on the way to what the friendly parameters describe too; the rest the API server knows better."""
+    """The maps on the way to what the friendly parameters describe too, and passwords; the rest the API server knows
+    better."""
     where = "spec"
+    templates = spec.get("dataVolumeTemplates") if isinstance(spec, Mapping) else None
+    for index, template in enumerate(templates if isinstance(templates, list) else ()):
+        inner = template.get("spec") if isinstance(template, Mapping) else None
+        source = inner.get("source") if isinstance(inner, Mapping) else None
+        yield from _password_faults(f"spec.dataVolumeTemplates[{index}].spec.source", source)
     for part in ("template", "spec", "domain", "devices"):
         if not isinstance(spec, Mapping) or spec.get(part) is None:
             return
@@ -189,11 +226,12 @@ def _duplicates(values: Mapping[str, Any], key: str) -> Iterator[str]:
 
 def _disk_faults(disk: Mapping[str, Any]) -> Iterator[str]:
     where = f"disks[{disk.get('name')}]"
-    wrong = name_fault(disk.get("name"))
-    if wrong:
-        yield f"{where}.name: {wrong}"
+    yield from _name_fault(f"{where}.name", disk.get("name"), subdomain=False)
     if disk.get("state") == "absent":
         return
+    for key in _OBJECT_SOURCES:
+        if disk.get(key):
+            yield from _name_fault(f"{where}.{key}", disk[key])
     # KubeVirt takes a claim or an image without a name, and the machine then waits for it.
     given = [key for key in DISK_SOURCES if disk.get(key) not in (None, "")]
     if len(given) != 1:
@@ -223,15 +261,23 @@ def _template_faults(where: str, template: Mapping[str, Any]) -> Iterator[str]:
     wrong = quantity.fault(size) if size is not None else None
     if wrong:
         yield f"{where}.data_volume_template.size: {wrong}"
+    yield from _name_fault(f"{where}.data_volume_template.name", template.get("name"))
+    yield from _password_faults(f"{where}.data_volume_template.source", source)
+    if isinstance(source, Mapping):
+        unknown = [str(kind) for kind in source if kind not in TEMPLATE_SOURCES]
+        if len(source) != 1 or unknown:
+            found = f"knows no {', '.join(unknown)}; it " if unknown else ""
+            yield f"{where}.data_volume_template.source: {found}must have one key of {', '.join(TEMPLATE_SOURCES)}"
+
+
+def _password_faults(where: str, source: Any) -> Iterator[str]:
     for kind, values in source.items() if isinstance(source, Mapping) else ():
         url = values.get("url") if isinstance(values, Mapping) else None
         if isinstance(url, str) and url != without_password(url):
             yield (
-                f"{where}.data_volume_template.source.{kind}.url: holds a password, which everybody who may read the"
-                " machine would see; put it into a Secret"
+                f"{where}.{kind}.url: holds a password, which everybody who may read the machine would see; put it into"
+                " a Secret"
             )
-    if isinstance(source, Mapping) and len(source) != 1:
-        yield f"{where}.data_volume_template.source: must have one key, such as http, registry, pvc, snapshot or blank"
 
 
 def _network_faults(network: Mapping[str, Any]) -> Iterator[str]:
@@ -272,6 +318,11 @@ def _placement_faults(values: Mapping[str, Any]) -> Iterator[str]:
         for label, wanted in affinity.items():
             if not isinstance(wanted, list) or not wanted:
                 yield f"node_affinity[{label}]: must be a list of the label's wanted values"
+    for preset in ("one_per_node", "keep_together"):
+        given = values.get(preset)
+        wrong = label_value_fault(given.get("group")) if isinstance(given, Mapping) else None
+        if wrong:
+            yield f"{preset}.group: {wrong}"
     one, together = values.get("one_per_node"), values.get("keep_together")
     if isinstance(one, Mapping) and isinstance(together, Mapping) and one.get("group") == together.get("group"):
         yield "one_per_node: and keep_together name the same group"

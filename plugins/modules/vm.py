@@ -169,6 +169,7 @@ options:
                   description: ["Access modes. Live migration and failover need V(ReadWriteMany)."]
                   type: list
                   elements: str
+                  choices: [ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod]
                 volume_mode:
                   description: [Whether the volume is a file system or a block device.]
                   type: str
