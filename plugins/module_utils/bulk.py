@@ -12,7 +12,7 @@ from typing import Any, Callable, TypeVar
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import PAGE, RELISTS, Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Gone, HaError
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import NAMESPACE, Resource
 
 Object = dict[str, Any]
 Item = TypeVar("Item")
@@ -113,6 +113,20 @@ def read(
         if isinstance(outcome, HaError):
             found.unreadable[namespace] = outcome
     return found
+
+
+def absent_namespaces(client: Client, found: Snapshot, namespaces: Iterable[str]) -> list[str]:
+    """Of the namespaces that were asked for by name those that do not exist, a sentence each: a LIST of one is empty and
+    no error. Asked for are only those in which nothing was found."""
+    full = {key[0] for key in found.objects} | found.unreadable.keys()
+
+    def missing(namespace: str) -> bool:
+        return client.find(NAMESPACE, namespace) is None
+
+    empty = sorted(set(namespaces) - full)
+    answers = zip(empty, each(empty, missing, workers=8))
+    # Who may not read namespaces hears nothing of them.
+    return [f"Namespace {namespace} does not exist" for namespace, answer in answers if answer is True]
 
 
 def each(items: Iterable[Item], work: Callable[[Item], Result], workers: int) -> list[Result | HaError]:

@@ -40,6 +40,7 @@ def run_module(module: Module) -> None:
             volumes = info.read(client, DATA_VOLUME, params)
         except NotFound as error:
             raise without_cdi(error) from error
+        info.warn_of_absent(module, client, volumes)
         claims = info.read(client, PVC, {**params, "label_selectors": []})
         shown = volumes if params["label_selectors"] else with_outlived(volumes, claims)
 

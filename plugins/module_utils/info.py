@@ -56,6 +56,7 @@ def run_vm_info(module: Module) -> None:
 
     def work(client: Client) -> Object:
         machines = read(client, VM, params)
+        warn_of_absent(module, client, machines)
         instances = Snapshot()
         if any(vm_state.is_created(item) for item in machines.objects.values()):
             instances = read(client, VMI, {**params, "label_selectors": []}, machines.objects.__contains__)
@@ -74,6 +75,7 @@ def run_vmi_info(module: Module) -> None:
 
     def work(client: Client) -> Object:
         found = read(client, VMI, params)
+        warn_of_absent(module, client, found)
         told = _ask_agents(client, found, params["workers"]) if params["guest_agent"] else {}
 
         def show(key: Key, item: Object) -> Object:
@@ -107,6 +109,12 @@ def read(
         return bulk.fetch(client, resource, [(namespaces[0], params["name"])])
     selector = ",".join(params["label_selectors"]) or None
     return bulk.read(client, resource, namespaces, keep=keep, label_selector=selector, workers=params["workers"])
+
+
+def warn_of_absent(module: Module, client: Client, found: Snapshot) -> None:
+    """Warns of each namespace that the parameters name and that does not exist."""
+    for text in bulk.absent_namespaces(client, found, module.params["namespaces"]):
+        module.warn(text)
 
 
 def result(key: str, show: Callable[[Key, Object], Object], found: Snapshot, *more: Snapshot) -> Object:

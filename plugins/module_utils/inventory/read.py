@@ -47,7 +47,8 @@ def content(client: Client, settings: Settings) -> Content:
             missing.append(f"No machine is reached through a Service: {outcome}")
         else:
             raise outcome
-    return _content(found, missing, settings)
+    absent = bulk.absent_namespaces(client, found[VMI.kind], settings.namespaces)
+    return _content(found, absent, missing, settings)
 
 
 def _read(
@@ -65,13 +66,13 @@ def _read(
     return found
 
 
-def _content(found: Mapping[str, Snapshot], missing: list[str], settings: Settings) -> Content:
+def _content(found: Mapping[str, Snapshot], absent: list[str], missing: list[str], settings: Settings) -> Content:
     def kept(resource: Resource) -> list[dict[str, Any]]:
         snapshot = found.get(resource.kind)
         return [item for item in snapshot.objects.values() if item] if snapshot else []
 
     alone = sorted(kind for kind, each in found.items() if len(settings.namespaces) > 1 and None not in each.scopes)
-    warnings = []
+    warnings = list(absent)
     if alone:
         warnings.append(
             f"Listing {' and '.join(alone)} over the whole cluster is forbidden: each of the"

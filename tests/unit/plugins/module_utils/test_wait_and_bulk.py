@@ -256,3 +256,16 @@ def test_a_time_out_is_told_after_a_last_look_only(api: Any, reply: Any) -> None
         reply(body={"metadata": {"resourceVersion": "9"}, "items": [ready]}),
     )
     assert not wait(api, machine(7, "Starting"), timeout=1.0)[0]
+
+
+def test_an_empty_namespace_is_told_from_one_that_does_not_exist(api: Any, reply: Any) -> None:
+    gone = {"reason": "NotFound", "message": "not found"}
+    api.says(reply(404, gone))
+    found = bulk.Snapshot(objects={("full", "v"): machine(1)}, unreadable={"closed": HaError("forbidden")})
+    assert bulk.absent_namespaces(api.client(), found, ["full", "closed", "typo"]) == ["Namespace typo does not exist"]
+    assert [asked.path for asked in api.asked] == ["/api/v1/namespaces/typo"]
+    api.says(reply(body={"metadata": {"name": "empty"}}))
+    assert bulk.absent_namespaces(api.client(), found, ["empty"]) == []
+    api.says(reply(403, {"reason": "Forbidden", "message": "forbidden"}))
+    assert bulk.absent_namespaces(api.client(), found, ["hidden"]) == []
+    assert bulk.absent_namespaces(api.client(), found, []) == []
