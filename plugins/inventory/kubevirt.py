@@ -332,6 +332,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             client.close()
 
     def _populate(self, hosts: list[Host], settings: options.Settings) -> None:
+        before = set(self.inventory.groups)
         parent = self.inventory.add_group(settings.parent_group)
         names = sorted({group for host in hosts for group in host.groups})
         groups = {name: self.inventory.groups[self.inventory.add_group(name)] for name in (parent, *names)}
@@ -347,8 +348,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 made = self.inventory.hosts[host.name] = AnsibleHost(host.name)
             made.vars.update(known)
             made.vars.update(host.variables)
-            for group in host.groups or (parent,):
-                groups[group].add_host(made)
+            for name in dict.fromkeys(host.groups or (parent,)):
+                if name in before:
+                    groups[name].add_host(made)
+                    continue
+                # A group of our own has neither this host nor ancestors yet, for which add_host searches both of them.
+                groups[name].hosts.append(made)
+                made.groups.append(groups[name])
         # The tie to the parent comes last, so that each host learns of it but once, when Ansible reconciles the groups.
         for name in names:
             self.inventory.add_child(parent, name)
