@@ -262,7 +262,8 @@ def _without_migration(vmi: Object, pod: Object, facts: Facts, wishes: Wishes, w
         return _restart(vmi, pod, vm, facts, why)
     strategy = vm_state.run_strategy(vm)
     comes_back = "" if strategy == "Always" else f"; run strategy {strategy} does not start it anew by itself"
-    return _blocker(vmi, why + comes_back, "choose with non_migratable: shutdown or restart")
+    helps = not isinstance(_restart(vmi, pod, vm, facts, why), Blocker)
+    return _blocker(vmi, why + comes_back, f"choose with non_migratable: shutdown{' or restart' if helps else ''}")
 
 
 def _restart(vmi: Object, pod: Object, vm: Object, facts: Facts, why: str) -> Ride | Blocker:

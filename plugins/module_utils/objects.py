@@ -113,7 +113,39 @@ class Kind:
 def make_plan(kind: Kind, options: Options, current: Object | None) -> Plan:
     """Pure: what the options ask for against the state that was found; Refused where that cannot be."""
     todo = _plan(kind, options, current)
-    return kind.accept(options, todo) or todo
+    # First what may not be at all: it makes the advice about single fields void.
+    accepted = kind.accept(options, todo) or todo
+    _refuse_frozen(kind, options, todo)
+    return accepted
+
+
+def _refuse_frozen(kind: Kind, options: Options, todo: Plan) -> None:
+    if todo.action != "changed":
+        return
+    changed = [found for path in kind.frozen for found in _changed(todo.body, path)]
+    if changed:
+        raise Refused(
+            f"{', '.join(changed)} cannot be changed once it is there",
+            where=kind.resource.describe(str(options["namespace"]), str(options["name"])),
+            fix="Give another name, or delete it first with state absent",
+        )
+
+
+def _changed(body: Object, path: tuple[str, ...]) -> list[str]:
+    """The fields of a patch at a path; below a whole part of an object, such as its spec, two levels of them."""
+    if not plan.touches(body, *path):
+        return []
+    found = [path]
+    for _level in range(2 if len(path) == 1 else 0):
+        found = [deeper for one in found for deeper in _below(body, one)]
+    return [".".join(one) for one in found]
+
+
+def _below(body: Object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    here: Any = body
+    for key in path:
+        here = here[key]
+    return [(*path, key) for key in here] if isinstance(here, dict) and here else [path]
 
 
 def _plan(kind: Kind, options: Options, current: Object | None) -> Plan:
@@ -133,13 +165,6 @@ def _plan(kind: Kind, options: Options, current: Object | None) -> Plan:
     body = plan.merge_patch(owned, after)
     if not body:
         return Plan("unchanged", before=current, after=current)
-    changed = [".".join(path) for path in kind.frozen if plan.touches(body, *path)]
-    if changed:
-        raise Refused(
-            f"{', '.join(changed)} cannot be changed once it is there",
-            where=where,
-            fix="Give another name, or delete it first with state absent",
-        )
     if plan.has_list(body):
         body = plan.overlay(body, {"metadata": {"resourceVersion": current["metadata"]["resourceVersion"]}})
     return Plan("changed", body=body, before=current, after={**current, **after})
@@ -268,7 +293,7 @@ def _apply_one(
                 done.plan = lost or done.plan
                 return done
             try:
-                write = kind.write or _writer(kind.resource)
+                write = kind.write or writer(kind.resource)
                 done.current = write(client, key, done.plan, settings.check)
                 done.written = True
                 done.predicted = settings.check and done.plan.action == "created"
@@ -288,7 +313,7 @@ def _apply_one(
     return done
 
 
-def _writer(resource: Resource) -> Callable[[Client, Key, Plan, bool], Object | None]:
+def writer(resource: Resource) -> Callable[[Client, Key, Plan, bool], Object | None]:
     """Carries plans out by one request each."""
 
     def write(client: Client, key: Key, todo: Plan, check: bool) -> Object | None:

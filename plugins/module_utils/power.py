@@ -93,7 +93,8 @@ def apply(
                 wave, f"those before it took all of {settings.wait_timeout:g} s", "Raise wait_timeout, or run again"
             )
         else:
-            run.bring(wave)
+            left = f"in what was left of {settings.wait_timeout:g} s, after those before it" if begin else ""
+            run.bring(wave, left)
     return done
 
 
@@ -142,8 +143,8 @@ class _Run:
     deadline: float
     unschedulable_grace: float
 
-    def bring(self, wave: Sequence[Done]) -> None:
-        """Decides, sends and waits for machines that may be on their way at once."""
+    def bring(self, wave: Sequence[Done], span: str = "") -> None:
+        """Decides, sends and waits for machines that may be on their way at once; `span` is the time as messages call it."""
         todo = [one for one in wave if one.error is None]
         if not self.settings.check:
             self._wait(
@@ -153,13 +154,17 @@ class _Run:
                     if self._is_later(one)
                 ],
                 todo,
+                span,
             )
         todo = [one for one in todo if one.error is None]
         for one, outcome in zip(todo, bulk.each(todo, self._send, self.settings.workers)):
             one.error = outcome if isinstance(outcome, HaError) else None
         if self.settings.wait and not self.settings.check:
             sent = [one for one in todo if one.error is None]
-            self._wait([self._target(one, self._has_arrived(one), str(one.options["state"])) for one in sent], sent)
+            targets = [
+                self._target(one, self._has_arrived(one), str(one.options["state"]), passive=True) for one in sent
+            ]
+            self._wait(targets, sent, span)
 
     def _is_later(self, one: Done) -> bool:
         try:
@@ -218,7 +223,7 @@ class _Run:
             self.client.put(call.resource, name, namespace, subresource=call.verb, body=body)
         one.call = call
 
-    def _wait(self, targets: Sequence[Target], among: Sequence[Done]) -> None:
+    def _wait(self, targets: Sequence[Target], among: Sequence[Done], span: str) -> None:
         """Waits for targets; what came of them is put into their outcomes."""
         failures = wait_for(
             self.client,
@@ -227,6 +232,7 @@ class _Run:
             scopes=self.machines.scopes,
             timeout=max(0.1, self.deadline - time.monotonic()),
             beside=(VMI, self.instances.scopes),
+            span=span,
         )
         states = {target.key: target for target in targets}
         for one in among:
@@ -234,8 +240,8 @@ class _Run:
                 one.vm, one.vmi = states[one.key].current, states[one.key].beside
                 one.error = failures.get(one.key)
 
-    def _target(self, one: Done, predicate: Any, wanted: str) -> Target:
-        return Target(one.key, predicate, one.vm, wanted=wanted, beside=one.vmi)
+    def _target(self, one: Done, predicate: Any, wanted: str, *, passive: bool = False) -> Target:
+        return Target(one.key, predicate, one.vm, wanted=wanted, beside=one.vmi, passive=passive)
 
     def _can_go_on(self, one: Done) -> Any:
         def verdict(vm: Object | None, vmi: Object | None) -> Verdict:

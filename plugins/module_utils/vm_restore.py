@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +17,10 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
     vm_state,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.declared import Declared, owned, whole
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Existing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
@@ -39,6 +41,8 @@ Options = Mapping[str, Any]
 _PATIENCE = 30.0
 # How the reasons begin for which a restore waits as it should.
 _WAITING = ("Waiting for target VM", "Automatically stopping")
+# How the webhook refuses a second restore into one machine.
+_IN_PROGRESS = re.compile(r'VirtualMachineRestore \\?"?([a-z0-9.-]+)\\?"? in progress')
 _NEEDED = {"snapshot": "name the snapshot to restore", "vm": "name the machine to restore into"}
 _VOLUME: dict[str, Option] = {
     "name": {"type": "str", "required": True},
@@ -225,7 +229,18 @@ def result(done: Done) -> Object:
 def kind(client: Client, wanted: Sequence[Options], settings: Settings) -> objects.Kind:
     """Restores as declared objects."""
     found = _Restores(client, wanted, settings)
-    return objects.Kind(VM_RESTORE, desired, new, found.accept, found.target, _FROZEN)
+    return objects.Kind(VM_RESTORE, desired, new, found.accept, found.target, _FROZEN, write=_write)
+
+
+def _write(client: Client, key: Key, todo: Plan, check: bool) -> Object | None:
+    """As any object, with the way out where another restore into the same machine is under way."""
+    try:
+        return objects.writer(VM_RESTORE)(client, key, todo, check)
+    except ApiError as error:
+        other = _IN_PROGRESS.search(error.why)
+        if other:
+            error.fix = f"Wait until {other[1]} is complete, or delete it with state absent"
+        raise
 
 
 ITEMS = Items("items", VM_RESTORE, _OPTIONS, faults, subdomain=True)

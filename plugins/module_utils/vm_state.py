@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 
@@ -31,7 +32,6 @@ _FINAL = {
 _PASSING = ("failed calling webhook", "etcdserver", "connection refused", "the server is currently unable")
 _CONTROLLER_RETRIES = 60.0
 _FIX_FAILURE = "Correct the machine's spec, then run again"
-_FIX_SYNC = "Correct what the node's virt-handler refuses, then run again"
 
 
 def status(vm: Object) -> Object:
@@ -111,7 +111,7 @@ def ready(vm: Object | None, *, unschedulable_grace: float = 60.0) -> Verdict:
         grace = unschedulable_grace if printable == "ErrorUnschedulable" else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FINAL[printable], grace=grace)
     if condition(vm, "Synchronized").get("status") == "False":
-        return Verdict(failed=True, why=describe(vm), fix=_FIX_SYNC, grace=unschedulable_grace)
+        return Verdict(failed=True, why=describe(vm), fix=vmi_state.FIX_SYNC, grace=unschedulable_grace)
     return Verdict(why=describe(vm))
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 Object = Mapping[str, Any]
 
+# Its pod cannot be made, or virt-handler refuses it.
+FIX_SYNC = "Correct what the message names: image, claim, Secret, priority class, quota or what the node refuses"
 # Conditions that are False where something is wrong, with the way out.
 TROUBLES = (
     ("PodScheduled", "Free capacity, or change its CPU, memory, node selector or affinity"),
-    ("Synchronized", "Correct what the message names: image, claim, Secret or what the node's virt-handler refuses"),
+    ("Synchronized", FIX_SYNC),
 )
 
 

@@ -38,6 +38,7 @@ Beside = tuple[Resource, Mapping[Optional[str], str]]
 class Target:
     """One object that is waited for, its newest known state (None: missing), and what became of it.
 
+    passive: whether `wanted` is what is done to the object, such as restarted, and not what it becomes, such as ready;
     beside: the newest known state of the object of a second kind that has the same name, such as a machine's instance.
     """
 
@@ -46,6 +47,7 @@ class Target:
     current: Object | None
     wanted: str = "ready"
     beside: Object | None = None
+    passive: bool = False
     failed_since: float | None = field(default=None, init=False)
     last: Verdict = field(default=Verdict(), init=False)
 
@@ -58,11 +60,13 @@ def wait_for(
     scopes: Mapping[str | None, str],
     timeout: float,
     beside: Beside | None = None,
+    span: str = "",
 ) -> dict[Key, WaitFailed]:
     """Waits until every target is done; the failures by key. Nothing is requested where all are done already.
 
     scopes: the namespaces to watch (None: the cluster) and the resource version to go on from; beside: a second kind
-    to watch, with its own; the predicates then take the object of that kind, too.
+    to watch, with its own; the predicates then take the object of that kind, too; span: how
+    messages call the time, where it is not the task's own.
     """
     give_up = time.monotonic() + timeout
     waiting = {target.key: target for target in targets}
@@ -97,7 +101,7 @@ def wait_for(
     except HaError as error:
         failures.update({key: _blind(resource, target, error) for key, target in waiting.items()})
     else:
-        failures.update({key: _too_late(resource, target, timeout) for key, target in waiting.items()})
+        failures.update({key: _too_late(resource, target, span or _within(timeout)) for key, target in waiting.items()})
     finally:
         stop.set()
     return failures
@@ -119,15 +123,19 @@ def _judge(resource: Resource, waiting: dict[Key, Target], both: bool, keys: Ite
             del waiting[key]
         elif target.failed_since is not None and now - target.failed_since >= verdict.grace:
             where = resource.describe(*key)
-            what = f"will not become {target.wanted}"
+            what = f"will not {'be' if target.passive else 'become'} {target.wanted}"
             failures[key] = WaitFailed(what, where=where, why=verdict.why, fix=verdict.fix, terminal=True)
             del waiting[key]
     return failures
 
 
-def _too_late(resource: Resource, target: Target, timeout: float) -> WaitFailed:
+def _within(seconds: float) -> str:
+    return f"within {seconds:.0f} s" if seconds >= 1 else f"within {seconds:.1g} s"
+
+
+def _too_late(resource: Resource, target: Target, span: str) -> WaitFailed:
     return WaitFailed(
-        f"did not become {target.wanted} within {timeout:g} s",
+        f"{'was not' if target.passive else 'did not become'} {target.wanted} {span}",
         where=resource.describe(*target.key),
         why=target.last.why,
         fix=target.last.fix or "Raise wait_timeout, or look at the object's events",
@@ -171,5 +179,6 @@ def _changes(waiting: Mapping[Key, Target], item: Seen | Relisted) -> Iterator[S
 
 
 def _blind(resource: Resource, target: Target, error: HaError) -> WaitFailed:
-    what = f"may or may not have become {target.wanted}, the watch failed"
+    become = "been" if target.passive else "become"
+    what = f"may or may not have {become} {target.wanted}, the watch failed"
     return WaitFailed(what, where=resource.describe(*target.key), why=str(error), fix=error.fix)

@@ -94,6 +94,12 @@ def test_what_blocks_says_why_and_the_way_out() -> None:
     assert "run strategy Manual does not start it anew" in told and "non_migratable: shutdown or restart" in told
 
 
+@pytest.mark.parametrize(("run_strategy", "nodes"), [("Always", LONELY), ("Once", NODES)])
+def test_a_restart_is_offered_only_where_it_helps(run_strategy: str, nodes: Any) -> None:
+    told = leaves(instance("LiveMigrate", stuck=True), facts(instance(None), run_strategy, nodes))
+    assert told.endswith("choose with non_migratable: shutdown")
+
+
 def test_one_that_no_other_node_has_room_for_is_not_ended() -> None:
     vmi, full = instance("None"), [{**launcher(on="n2"), "spec": {**launcher(on="n2")["spec"]}} for _number in range(4)]
     told = leaves(vmi, facts(vmi, "Always", NODES, full))

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import power, power_module
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, power, power_module
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.power_state import Call, Later, decide, reached
@@ -187,3 +188,32 @@ def test_machines_one_after_the_other_are_not_begun_once_the_time_is_over(api: A
 def test_one_after_the_other_needs_wait(serial: int, wait: bool, refused: bool) -> None:
     found = list(power_module.faults({**OPTIONS, "state": "started", "serial": serial, "wait": wait}))
     assert any(fault.startswith("serial: needs wait") for fault in found) is refused
+
+
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [
+        ("in what was left of 60 s, after those before it", "was not restarted in what was left of 60 s, after those"),
+        ("", "was not restarted within 1 s"),
+    ],
+)
+def test_a_time_out_says_whose_time_it_was(api: Any, reply: Any, span: str, told: str) -> None:
+    def silent(asked: Any) -> Any:
+        found = {"metadata": {"resourceVersion": "1"}, "items": [machine()] if "machines" in asked.path else []}
+        return reply(body=b"" if "watch=" in asked.path or asked.method == "PUT" else found)
+
+    api.says(*[silent] * 40)
+    one = power.Done({**OPTIONS, "state": "restarted"}, machine(), RUNNING)
+    scopes = bulk.Snapshot(scopes={"a": "1"})
+    run = power._Run(api.client(), Settings(), scopes, scopes, time.monotonic() + 1.2731, 60.0)
+    run.bring([one], span)
+    assert told in str(one.error) and "become" not in str(one.error)
+
+
+def test_the_second_machine_is_told_that_those_before_it_took_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans: list[str] = []
+    monkeypatch.setattr(power._Run, "bring", lambda _run, _wave, span="": spans.append(span))
+    monkeypatch.setattr(bulk, "fetch", lambda *_args, **_more: bulk.Snapshot())
+    wanted = [{"name": name, "namespace": "a", "state": "restarted"} for name in ("v", "w")]
+    power.apply(None, wanted, Settings(wait_timeout=60), serial=1)  # type: ignore[arg-type]
+    assert spans == ["", "in what was left of 60 s, after those before it"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import json_patches, objects, vm_restore
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Refused
 
 OPTIONS = {"name": "r", "namespace": "a", "snapshot": "s", "vm": "v"}
 
@@ -54,6 +54,7 @@ def test_patches_are_written_one_text_each() -> None:
 def test_how_a_target_that_runs_is_treated_is_no_difference_later() -> None:
     assert vm_restore.new(OPTIONS)["spec"]["targetReadinessPolicy"] == "FailImmediate"
     stopping = vm_restore.new({**OPTIONS, "stop": True})
+    stopping["metadata"]["resourceVersion"] = "1"
     assert stopping["spec"]["targetReadinessPolicy"] == "StopTarget"
     kind = objects.Kind(vm_restore.VM_RESTORE, vm_restore.desired, vm_restore.new, frozen=(("spec", "patches"),))
     assert objects.make_plan(kind, OPTIONS, stopping).action == "unchanged"
@@ -98,3 +99,15 @@ def test_verdicts(state: Any, verdict: str, grace: bool) -> None:
     assert bool(found.grace) == grace
     if verdict == "failed" and state:
         assert found.why == vm_restore.describe(state)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_second_restore_into_a_machine_waits_for_the_first(api: Any, reply: Any, check: bool) -> None:
+    denied = 'admission webhook "x" denied the request: VirtualMachineRestore "r1" in progress'
+    causes = [{"field": "spec.target", "message": 'VirtualMachineRestore "r1" in progress'}]
+    api.says(reply(422, {"reason": "Invalid", "message": denied, "details": {"causes": causes}}))
+    kind = vm_restore.kind(api.client(), [], objects.Settings())
+    assert kind.write is not None
+    with pytest.raises(ApiError) as refused:
+        kind.write(api.client(), ("a", "r"), objects.Plan("created", body=vm_restore.new(OPTIONS)), check)
+    assert refused.value.fix == "Wait until r1 is complete, or delete it with state absent"

@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import info, vmi
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import info, objects, vmi
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Settings
 
 OPTIONS = {"name": "v", "namespace": "a"}
@@ -83,3 +84,16 @@ def test_agents_are_asked_where_they_are_connected(api: Any, reply: Any, monkeyp
     info.run_vmi_info(type("M", (), {"params": params})())
     assert [entry["guest"] for entry in results[0]["vmis"]] == [{"hostname": "h", "userList": []}, None]
     assert api.asked[1].path.endswith("/virtualmachineinstances/v/guestosinfo")
+
+
+def test_a_changed_spec_names_its_fields_and_the_machine_that_the_instance_is_of() -> None:
+    there = {**vmi.new({**OPTIONS, "memory": "1Gi"})}
+    wanted = {**OPTIONS, "memory": "2Gi", "spec": {"hostname": "h"}}
+    with pytest.raises(Refused, match=r"spec\.domain\.memory.* cannot be changed once") as alone:
+        objects.make_plan(vmi.kind(), wanted, there)
+    assert "spec.hostname" in alone.value.what and "delete it first" in alone.value.fix
+    owner = {"kind": "VirtualMachine", "name": "m1", "controller": True}
+    owned = {**there, "metadata": {**there["metadata"], "ownerReferences": [owner]}}
+    with pytest.raises(Refused, match="belongs to the machine m1") as refused:
+        objects.make_plan(vmi.kind(), wanted, owned)
+    assert "with the module vm" in refused.value.fix and "delete" not in refused.value.fix
