@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 
 Object = dict[str, Any]
@@ -80,5 +80,4 @@ def has_grown(claim: Mapping[str, Any] | None, request: int) -> bool:
 
 def resize_pending(claim: Mapping[str, Any] | None) -> bool:
     """Whether the file system grows only once a machine uses the claim."""
-    conditions = ((claim or {}).get("status") or {}).get("conditions") or []
-    return any(one.get("type") == "FileSystemResizePending" and one.get("status") == "True" for one in conditions)
+    return conditions.holds(claim or {}, "FileSystemResizePending")

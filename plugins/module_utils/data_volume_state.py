@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.vm_state import condition, status
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.vm_state import status
 
 Object = Mapping[str, Any]
 
@@ -107,9 +108,9 @@ def describe(dv: Object) -> str:
     if restarts(dv):
         parts.append(f"{restarts(dv)} restarts")
     for kind in ("Bound", "Running"):
-        one = condition(dv, kind)
+        one = conditions.find(dv, kind)
         if one.get("status") != "True" and not is_filled(dv) and (kind != "Bound" or not _is_early(one)):
-            parts.append(": ".join(str(one[key]) for key in ("reason", "message") if one.get(key)))
+            parts.append(conditions.describe(one))
     return "; ".join(part for part in parts if part)
 
 
@@ -140,7 +141,7 @@ def _waits_for_consumer(here: str) -> Verdict:
 
 def _problem(dv: Object, claim: Object | None, patience: Patience) -> Verdict | None:
     """What is wrong, None where nothing is."""
-    running, bound = condition(dv, "Running"), condition(dv, "Bound")
+    running, bound = conditions.find(dv, "Running"), conditions.find(dv, "Bound")
     if phase(dv) == "Failed":
         lost = str(bound.get("reason")) == "ClaimLost"
         return Verdict(failed=True, why=describe(dv), fix=_BOUND_REASONS["ClaimLost"] if lost else _TRANSFER_FIX)

@@ -23,8 +23,14 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_node import Drain, Limits, Passenger
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Blocker, Facts, Plan, Ride, Wishes
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_node import Drain, LeavingMachine, Limits
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import (
+    Blocker,
+    Departure,
+    Facts,
+    Plan,
+    Wishes,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused, WaitFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_state import in_flight, of_machine
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
@@ -263,36 +269,36 @@ class Service:
         done.counts = Counter(done.counts)
         done.counts["evicted"] = drain.evicted
         done.changed = done.changed or drain.changed
-        done.machines = [self._machine(done.name, found) for _key, found in sorted(drain.passengers.items())]
+        done.machines = [self._machine(done.name, found) for _key, found in sorted(drain.leaving_machines.items())]
         done.blocked_by = drain.left()
-        done.counts["left"] = len(drain.parcels)
+        done.counts["left"] = len(drain.leaving_pods)
 
-    def _machine(self, node: str, found: Passenger) -> Object:
-        namespace, name = found.ride.key
-        entry = self._entry(node, found.ride, found.fate or "waiting")
+    def _machine(self, node: str, found: LeavingMachine) -> Object:
+        namespace, name = found.departure.key
+        entry = self._entry(node, found.departure, found.fate or "waiting")
         entry.update(to=found.to or None, migration=found.migration or None)
-        entry["reason"] = found.last.why if found.fate in ("", "blocked") else found.ride.why or None
+        entry["reason"] = found.last.why if found.fate in ("", "blocked") else found.departure.why or None
         entry["seconds"] = round(found.ended - found.begun, 1) if found.ended else None
-        if found.ride.way == "shutdown" and found.sent:
+        if found.departure.way == "shutdown" and found.sent:
             with contextlib.suppress(HaError):
                 vm = self._client.find(VM, name, namespace)
                 entry["run_strategy"] = vm_state.run_strategy(vm) if vm else None
         return entry
 
     @staticmethod
-    def _entry(node: str, ride: Ride, fate: str) -> Object:
+    def _entry(node: str, departure: Departure, fate: str) -> Object:
         """A machine as results show it; `run_strategy` is another one than before where KubeVirt changed it."""
         return {
-            "namespace": ride.key[0],
-            "name": ride.key[1],
+            "namespace": departure.key[0],
+            "name": departure.key[1],
             "fate": fate,
             "from": node,
             "to": None,
             "seconds": None,
             "migration": None,
-            "reason": ride.why or None,
-            "run_strategy": ride.run_strategy or None,
-            "run_strategy_before": ride.run_strategy or None,
+            "reason": departure.why or None,
+            "run_strategy": departure.run_strategy or None,
+            "run_strategy_before": departure.run_strategy or None,
         }
 
     def _give_up(self, done: Done, drain: Drain, failure: HaError | None, was_cordoned: bool) -> None:
@@ -320,11 +326,11 @@ class Service:
 
     def _cancel_evacuations(self, drain: Drain) -> str:
         """Ends the evacuations of machines that are still here, and the migrations that KubeVirt began for them."""
-        waiting = [found for found in drain.passengers.values() if found.fate in ("", "blocked") and found.reply]
-        waiting = [found for found in waiting if found.ride.way in ("migrate", "external")]
+        waiting = [found for found in drain.leaving_machines.values() if found.fate in ("", "blocked") and found.reply]
+        waiting = [found for found in waiting if found.departure.way in ("migrate", "external")]
 
-        def cancel(found: Passenger) -> None:
-            namespace, name = found.ride.key
+        def cancel(found: LeavingMachine) -> None:
+            namespace, name = found.departure.key
             body = {"evacuationNodeName": drain.node}
             self._client.put(VMI_ACTION, name, namespace, subresource="evacuate/cancel", body=body)
             current = in_flight(of_machine(self._client.list(MIGRATION, namespace).items, namespace, name))
@@ -344,8 +350,8 @@ class Service:
             return
         plan = done.survey.plan
         launchers = {drain_plan.machine_of(pod): pod for pod in done.survey.pods if _is_machine(pod)}
-        asked = [ride for ride in plan.rides if ride.way not in ("restart", "shutdown")]
-        pods = [*plan.pods, *(launchers[ride.key] for ride in asked)]
+        asked = [departure for departure in plan.departures if departure.way not in ("restart", "shutdown")]
+        pods = [*plan.pods, *(launchers[departure.key] for departure in asked)]
         workers = self._settings.limits.workers
         replies = bulk.each(pods, lambda pod: drain_node.evict(self._client, pod, None, dry_run=True), workers)
         for pod, reply in zip(pods, replies):
@@ -353,12 +359,16 @@ class Service:
                 why = str(reply) if isinstance(reply, HaError) else reply.why
                 done.blocked_by.append(drain_plan.left_pod(pod, f"would not be evicted now: {why}"))
         leaving = [pod for pod in plan.pods if not is_deleting(pod)]
-        begun = [ride for ride in plan.rides if not _is_leaving(ride, launchers[ride.key], done.survey.facts)]
+        begun = [
+            departure
+            for departure in plan.departures
+            if not _is_leaving(departure, launchers[departure.key], done.survey.facts)
+        ]
         done.changed = not done.cordoned or bool(begun or leaving)
         done.cordoned = True
         done.counts = Counter(plan.counts)
         done.counts["evicted"] = len(leaving)
-        done.machines = [self._entry(done.name, ride, ride.fate) for ride in plan.rides]
+        done.machines = [self._entry(done.name, departure, departure.fate) for departure in plan.departures]
 
     def _say(self, node: str, event: str, **more: Any) -> None:
         """Appends a line to the file that tells what happens."""
@@ -386,9 +396,9 @@ def _leaves(pod: Mapping[str, Any]) -> bool:
     return drain_plan.kind_of(pod) in ("machine", "ordinary")
 
 
-def _is_leaving(ride: Ride, launcher: Mapping[str, Any], facts: Facts) -> bool:
+def _is_leaving(departure: Departure, launcher: Mapping[str, Any], facts: Facts) -> bool:
     """Whether a machine is on its way already, so that nothing is sent for it."""
-    status = facts.vmis.get(ride.key, {}).get("status") or {}
+    status = facts.vmis.get(departure.key, {}).get("status") or {}
     return is_deleting(launcher) or bool(status.get("evacuationNodeName"))
 
 

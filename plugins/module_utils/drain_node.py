@@ -20,7 +20,13 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot, key_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Blocker, Facts, Plan, Ride, Wishes
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import (
+    Blocker,
+    Departure,
+    Facts,
+    Plan,
+    Wishes,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_state import Reply, Seen
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_state import Progress
@@ -56,10 +62,10 @@ class Limits:
 
 
 @dataclass
-class Passenger:
+class LeavingMachine:
     """A machine that leaves, and what is known of that; times are of the monotonic clock."""
 
-    ride: Ride
+    departure: Departure
     begun: float
     pod: Object | None = None
     reply: Reply | None = None
@@ -82,7 +88,7 @@ class Passenger:
 
 
 @dataclass
-class Parcel:
+class LeavingPod:
     """An ordinary pod that leaves."""
 
     pod: Object
@@ -111,10 +117,10 @@ class Drain:
         self._old: frozenset[str] = frozenset()
         self._scopes: set[str | None] = set()
         self._asked: dict[Key, float] = {}
-        self.passengers: dict[Key, Passenger] = {}
-        self.parcels: dict[Key, Parcel] = {}
+        self.leaving_machines: dict[Key, LeavingMachine] = {}
+        self.leaving_pods: dict[Key, LeavingPod] = {}
         self.blockers: dict[Key, Blocker] = {}
-        # Machines with a pod here that is no passenger's: the target of a migration, or one that ends.
+        # Machines with a pod here of no machine that leaves: the target of a migration, or one that ends.
         self.passing: set[Key] = set()
         self.evicted = 0
 
@@ -143,9 +149,9 @@ class Drain:
         begun = time.monotonic()
         over = (found for found in self._mirror.objects("migrations").values() if migration_state.is_over(found))
         self._old = frozenset(str(found["metadata"]["uid"]) for found in over)
-        for ride in plan.rides:
-            self._board(ride)
-        self.parcels = {key_of(dict(pod)): Parcel(dict(pod), evicted=is_deleting(pod)) for pod in plan.pods}
+        for departure in plan.departures:
+            self._add_machine(departure)
+        self.leaving_pods = {key_of(dict(pod)): LeavingPod(dict(pod), evicted=is_deleting(pod)) for pod in plan.pods}
         try:
             while True:
                 self._look()
@@ -163,31 +169,31 @@ class Drain:
     @property
     def changed(self) -> bool:
         """Whether anything was sent that was not refused."""
-        replies = [parcel.reply for parcel in self.parcels.values()]
-        replies += [passenger.reply for passenger in self.passengers.values() if passenger.sent]
+        replies = [leaving_pod.reply for leaving_pod in self.leaving_pods.values()]
+        replies += [leaving.reply for leaving in self.leaving_machines.values() if leaving.sent]
         return self.evicted > 0 or any(reply.kind in ("granted", "evacuating") for reply in replies if reply)
 
     def left(self) -> list[Blocker]:
         """What is still on the node, and why."""
         budgets = self._budgets()
         found = list(self.blockers.values())
-        for key, passenger in sorted(self.passengers.items()):
-            if passenger.fate in ("", "blocked"):
-                why = self._with_budget(passenger.last.why, passenger.reply, key, budgets)
-                found.append(Blocker(VM.kind, *key, why, passenger.last.fix))
+        for key, leaving in sorted(self.leaving_machines.items()):
+            if leaving.fate in ("", "blocked"):
+                why = self._with_budget(leaving.last.why, leaving.reply, key, budgets)
+                found.append(Blocker(VM.kind, *key, why, leaving.last.fix))
         found += [Blocker(VM.kind, *key, "a pod of it starts or ends on the node") for key in sorted(self.passing)]
-        for key, parcel in sorted(self.parcels.items()):
-            held = parcel.reply is not None and parcel.reply.kind == "budget"
-            why = self._with_budget(parcel.why, parcel.reply, key, budgets)
+        for key, leaving_pod in sorted(self.leaving_pods.items()):
+            held = leaving_pod.reply is not None and leaving_pod.reply.kind == "budget"
+            why = self._with_budget(leaving_pod.why, leaving_pod.reply, key, budgets)
             found.append(Blocker(POD.kind, *key, why, _FIX_BUDGET if held else ""))
         return found
 
-    def _board(self, ride: Ride) -> None:
-        passenger = Passenger(ride, time.monotonic())
-        if ride.way == "external" or self._is_marked(ride.key):
-            passenger.reply = Reply("evacuating") if self._is_marked(ride.key) else None
-        self.passengers[ride.key] = passenger
-        self._say("machine_leaves", machine="/".join(ride.key), way=ride.way)
+    def _add_machine(self, departure: Departure) -> None:
+        leaving = LeavingMachine(departure, time.monotonic())
+        if departure.way == "external" or self._is_marked(departure.key):
+            leaving.reply = Reply("evacuating") if self._is_marked(departure.key) else None
+        self.leaving_machines[departure.key] = leaving
+        self._say("machine_leaves", machine="/".join(departure.key), way=departure.way)
 
     def _is_marked(self, key: Key) -> bool:
         """Whether KubeVirt has been asked already to move the machine away from here."""
@@ -195,28 +201,28 @@ class Drain:
         return (vmi.get("status") or {}).get("evacuationNodeName") == self.node
 
     def _is_over(self) -> bool:
-        waiting = [passenger for passenger in self.passengers.values() if not passenger.fate]
-        stuck = [found for found in self.parcels.values() if found.reply and found.reply.kind == "refused"]
-        return not waiting and not self.passing and len(stuck) == len(self.parcels)
+        waiting = [leaving for leaving in self.leaving_machines.values() if not leaving.fate]
+        stuck = [found for found in self.leaving_pods.values() if found.reply and found.reply.kind == "refused"]
+        return not waiting and not self.passing and len(stuck) == len(self.leaving_pods)
 
     def _look(self) -> None:
         """Takes note of all that came in."""
         now = time.monotonic()
         self._discover()
-        for key, passenger in self.passengers.items():
-            if passenger.fate:
+        for key, leaving in self.leaving_machines.items():
+            if leaving.fate:
                 continue
-            seen = self._seen(key, passenger)
-            passenger.take(
+            seen = self._seen(key, leaving)
+            leaving.take(
                 drain_state.fate(
-                    passenger.ride, self.node, seen, attempts=self._limits.attempts, grace=self._limits.grace
+                    leaving.departure, self.node, seen, attempts=self._limits.attempts, grace=self._limits.grace
                 ),
                 now,
             )
-            if passenger.fate:
-                self._settle(key, passenger, seen)
+            if leaving.fate:
+                self._settle(key, leaving, seen)
 
-    def _seen(self, key: Key, passenger: Passenger) -> Seen:
+    def _seen(self, key: Key, leaving: LeavingMachine) -> Seen:
         migrations = migration_state.of_machine(self._mirror.objects("migrations").values(), *key)
         current = migration_state.in_flight(migrations)
         uid = (current or {"metadata": {}})["metadata"].get("uid")
@@ -225,16 +231,16 @@ class Drain:
             (pod for pod in targets if uid and pod["metadata"]["labels"].get(migration_state.JOB_UID) == uid), None
         )
         vmi = self._mirror.objects("machines").get(key)
-        return Seen(vmi, passenger.pod, migrations, self._old, target, passenger.reply)
+        return Seen(vmi, leaving.pod, migrations, self._old, target, leaving.reply)
 
-    def _settle(self, key: Key, passenger: Passenger, seen: Seen) -> None:
-        if passenger.fate in ("migrated", "restarted"):
-            passenger.to = migration_state.node_of(seen.vmi)
+    def _settle(self, key: Key, leaving: LeavingMachine, seen: Seen) -> None:
+        if leaving.fate in ("migrated", "restarted"):
+            leaving.to = migration_state.node_of(seen.vmi)
         done = [found for found in seen.migrations if migration_state.phase(found) == "Succeeded"]
-        if passenger.fate == "migrated" and done:
+        if leaving.fate == "migrated" and done:
             newest = max(done, key=lambda found: str(found["metadata"].get("creationTimestamp")))
-            passenger.migration = str(newest["metadata"]["name"])
-        self._say("machine", machine="/".join(key), fate=passenger.fate, to=passenger.to, why=passenger.last.why)
+            leaving.migration = str(newest["metadata"]["name"])
+        self._say("machine", machine="/".join(key), fate=leaving.fate, to=leaving.to, why=leaving.last.why)
 
     def _discover(self) -> None:
         """Pods come and go: machines that arrived since, and pods that were bound while the node was cordoned."""
@@ -244,25 +250,25 @@ class Drain:
             kind = drain_plan.kind_of(pod)
             if kind == "machine":
                 self._discover_machine(pod, here)
-            elif kind == "ordinary" and key not in self.parcels and key not in self.blockers:
+            elif kind == "ordinary" and key not in self.leaving_pods and key not in self.blockers:
                 self._discover_pod(key, pod)
-        for machine, passenger in self.passengers.items():
-            passenger.pod = here.get(machine)
-        waiting = {machine for machine, passenger in self.passengers.items() if passenger.fate in ("", "blocked")}
+        for machine, leaving in self.leaving_machines.items():
+            leaving.pod = here.get(machine)
+        waiting = {machine for machine, leaving in self.leaving_machines.items() if leaving.fate in ("", "blocked")}
         self.passing = here.keys() - waiting - self.blockers.keys()
-        for key, parcel in list(self.parcels.items()):
+        for key, leaving_pod in list(self.leaving_pods.items()):
             found = pods.get(key)
-            same = found is not None and found["metadata"]["uid"] == parcel.pod["metadata"]["uid"]
+            same = found is not None and found["metadata"]["uid"] == leaving_pod.pod["metadata"]["uid"]
             if not same or drain_plan.kind_of(dict(found or {})) == "finished":
-                del self.parcels[key]
-                self.evicted += parcel.reply is not None and parcel.reply.kind == "granted"
+                del self.leaving_pods[key]
+                self.evicted += leaving_pod.reply is not None and leaving_pod.reply.kind == "granted"
 
     def _discover_machine(self, pod: Object, here: dict[Key, Object]) -> None:
         """Of two launcher pods of one machine on the node the one counts that does not end."""
         machine = drain_plan.machine_of(pod)
         if machine not in here or is_deleting(here[machine]):
             here[machine] = pod
-        known = self.passengers.get(machine)
+        known = self.leaving_machines.get(machine)
         vmi = self._mirror.objects("machines").get(machine)
         if vmi is None and known is None:
             vmi = self._find(machine)
@@ -271,11 +277,11 @@ class Drain:
         self._cover(vmi)
         vm = self._client.find(VM, machine[1], machine[0])
         facts = Facts({machine: vmi}, {machine: vm} if vm else {}, self._facts.nodes, self._facts.leaving)
-        found = drain_plan.ride(vmi, pod, facts, self._wishes)
+        found = drain_plan.departure(vmi, pod, facts, self._wishes)
         if isinstance(found, Blocker):
             self.blockers[machine] = found
         else:
-            self._board(found)
+            self._add_machine(found)
 
     def _find(self, machine: Key) -> Object | None:
         """An instance that is not watched yet, asked for now and then."""
@@ -284,7 +290,7 @@ class Drain:
         self._asked[machine] = time.monotonic() + _AGAIN
         return self._client.find(VMI, machine[1], machine[0])
 
-    def _came(self, vmi: Object, known: Passenger | None) -> bool:
+    def _came(self, vmi: Object, known: LeavingMachine | None) -> bool:
         """Whether a machine runs here that was not here before, or had left already."""
         if (vmi.get("status") or {}).get("nodeName") != self.node or is_deleting(vmi):
             return False
@@ -293,7 +299,7 @@ class Drain:
     def _discover_pod(self, key: Key, pod: Object) -> None:
         """One that tolerates the cordon would only come again."""
         if is_deleting(pod):
-            self.parcels[key] = Parcel(pod, evicted=True)
+            self.leaving_pods[key] = LeavingPod(pod, evicted=True)
             return
         if node_fit.is_tolerated(pod["spec"], node_fit.CORDON):
             return
@@ -301,47 +307,47 @@ class Drain:
         if blockers:
             self.blockers[key] = blockers[0]
         else:
-            self.parcels[key] = Parcel(pod)
+            self.leaving_pods[key] = LeavingPod(pod)
 
     def _act(self) -> None:
         """Evicts what is due, and stops or restarts the machines that are not evicted."""
         now = time.monotonic()
-        parcels = [found for found in self.parcels.values() if not found.evicted and found.due <= now]
-        parcels = [found for found in parcels if not (found.reply and found.reply.kind == "refused")]
-        bulk.each(parcels, self._evict_parcel, self._limits.workers)
-        machines = [found for found in self.passengers.values() if self._is_due(found, now)]
+        pods = [found for found in self.leaving_pods.values() if not found.evicted and found.due <= now]
+        pods = [found for found in pods if not (found.reply and found.reply.kind == "refused")]
+        bulk.each(pods, self._evict_pod, self._limits.workers)
+        machines = [found for found in self.leaving_machines.values() if self._is_due(found, now)]
         bulk.each(machines, self._send, self._limits.workers)
-        if any(passenger.reply for passenger in self.passengers.values()):
+        if any(leaving.reply for leaving in self.leaving_machines.values()):
             self._watch_targets()
 
-    def _is_due(self, passenger: Passenger, now: float) -> bool:
-        if passenger.fate or passenger.due > now or passenger.pod is None:
+    def _is_due(self, leaving: LeavingMachine, now: float) -> bool:
+        if leaving.fate or leaving.due > now or leaving.pod is None:
             return False
-        if passenger.ride.way in _STATES:
-            return not passenger.sent
-        granted = passenger.reply is not None and passenger.reply.kind == "granted"
-        if granted or is_deleting(passenger.pod) or self._is_marked(passenger.ride.key):
+        if leaving.departure.way in _STATES:
+            return not leaving.sent
+        granted = leaving.reply is not None and leaving.reply.kind == "granted"
+        if granted or is_deleting(leaving.pod) or self._is_marked(leaving.departure.key):
             return False
-        return drain_plan.is_on(self._mirror.objects("machines").get(passenger.ride.key), self.node)
+        return drain_plan.is_on(self._mirror.objects("machines").get(leaving.departure.key), self.node)
 
-    def _send(self, passenger: Passenger) -> None:
-        passenger.due = time.monotonic() + _AGAIN
-        if passenger.ride.way not in _STATES:
-            passenger.reply = self._evict(passenger.pod or {}, None)
-            passenger.sent = True
+    def _send(self, leaving: LeavingMachine) -> None:
+        leaving.due = time.monotonic() + _AGAIN
+        if leaving.departure.way not in _STATES:
+            leaving.reply = self._evict(leaving.pod or {}, None)
+            leaving.sent = True
             return
-        namespace, name = passenger.ride.key
-        wanted = {"namespace": namespace, "name": name, "state": _STATES[passenger.ride.way]}
+        namespace, name = leaving.departure.key
+        wanted = {"namespace": namespace, "name": name, "state": _STATES[leaving.departure.way]}
         # One that cannot take the call yet is asked again later; the others do not wait for it.
         settings = Settings(wait=False, wait_timeout=_AGAIN, workers=1)
         (done,) = power.apply(self._client, [wanted], settings)
-        passenger.sent = done.error is None
-        passenger.reply = Reply("refused", str(done.error)) if done.error else Reply("granted")
+        leaving.sent = done.error is None
+        leaving.reply = Reply("refused", str(done.error)) if done.error else Reply("granted")
 
-    def _evict_parcel(self, parcel: Parcel) -> None:
-        parcel.due = time.monotonic() + _AGAIN
-        parcel.reply = self._evict(parcel.pod, self._wishes.grace_period)
-        parcel.evicted = parcel.reply.kind in ("granted", "gone")
+    def _evict_pod(self, leaving_pod: LeavingPod) -> None:
+        leaving_pod.due = time.monotonic() + _AGAIN
+        leaving_pod.reply = self._evict(leaving_pod.pod, self._wishes.grace_period)
+        leaving_pod.evicted = leaving_pod.reply.kind in ("granted", "gone")
 
     def _evict(self, pod: Object, grace: int | None) -> Reply:
         reply = evict(self._client, pod, grace)
@@ -351,14 +357,14 @@ class Drain:
     def _watch_targets(self) -> None:
         """The pods that migrations go to tell where no node takes a machine."""
         if not self._mirror.follows("targets"):
-            namespaces = {key[0] for key in self.passengers}
+            namespaces = {key[0] for key in self.leaving_machines}
             scopes: dict[str | None, str] = {next(iter(namespaces)) if len(namespaces) == 1 else None: ""}
             self._mirror.follow("targets", POD, scopes, label_selector=migration_state.JOB_UID)
 
     def _budgets(self) -> Mapping[Key, Object]:
         """The PodDisruptionBudgets that hold something, by namespace and name."""
-        replies = [(key, parcel.reply) for key, parcel in self.parcels.items()]
-        replies += [(key, passenger.reply) for key, passenger in self.passengers.items()]
+        replies = [(key, leaving_pod.reply) for key, leaving_pod in self.leaving_pods.items()]
+        replies += [(key, leaving.reply) for key, leaving in self.leaving_machines.items()]
         namespaces = {key[0] for key, reply in replies if reply is not None and reply.kind == "budget"}
         if not namespaces:
             return {}

@@ -14,14 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import node_fit, vm_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, node_fit, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import POD, VM, is_deleting
 
 Object = Mapping[str, Any]
 
 NON_MIGRATABLE = ["fail", "shutdown", "restart"]
-_FINAL = frozenset({"Succeeded", "Failed"})
 # Run strategies under which KubeVirt restarts a machine when it is asked to.
 _RESTARTS = frozenset({"Always", "Manual", "RerunOnFailure"})
 _MIRROR = "kubernetes.io/config.mirror"
@@ -59,7 +58,7 @@ class Blocker:
 
 
 @dataclass(frozen=True)
-class Ride:
+class Departure:
     """How a machine leaves.
 
     way: `migrate`, `external`, `evict`, `restart` or `shutdown`; fate: what is expected to become of it: `migrated`,
@@ -76,9 +75,9 @@ class Ride:
 
 @dataclass
 class Plan:
-    """What a drain does with a node: machines and their rides, pods to evict, a count of the pods left, what blocks."""
+    """What a drain does with a node: machines and their departures, pods to evict, a count of the pods left, what blocks."""
 
-    rides: list[Ride] = field(default_factory=list)
+    departures: list[Departure] = field(default_factory=list)
     pods: list[Object] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     blockers: list[Blocker] = field(default_factory=list)
@@ -102,7 +101,7 @@ class Facts:
 def kind_of(pod: Object) -> str:
     """`static`, `daemon_set`, `finished`, `machine`, `hotplug` (it goes with its machine's pod) or `ordinary`."""
     labels, owner = pod["metadata"].get("labels") or {}, controller_of(pod)
-    if (pod.get("status") or {}).get("phase") in _FINAL:
+    if (pod.get("status") or {}).get("phase") in conditions.FINAL_PHASES:
         return "finished"
     if _MIRROR in (pod["metadata"].get("annotations") or {}) or owner.get("kind") == "Node":
         return "static"
@@ -165,27 +164,29 @@ def plan(node: str, pods: Iterable[Object], facts: Facts, wishes: Wishes) -> Pla
         elif kind == "machine":
             vmi = facts.vmis.get(machine_of(pod))
             if vmi is not None and is_on(vmi, node) and not is_deleting(vmi):
-                _add(made, ride(vmi, pod, facts, wishes))
+                _add(made, departure(vmi, pod, facts, wishes))
         else:
             made.counts[kind] += 1
     return made
 
 
-def _add(made: Plan, found: Ride | Blocker) -> None:
+def _add(made: Plan, found: Departure | Blocker) -> None:
     if isinstance(found, Blocker):
         made.blockers.append(found)
     else:
-        made.rides.append(found)
+        made.departures.append(found)
 
 
-def ride(vmi: Object, pod: Object, facts: Facts, wishes: Wishes) -> Ride | Blocker:
+def departure(vmi: Object, pod: Object, facts: Facts, wishes: Wishes) -> Departure | Blocker:
     """How a machine leaves its node, or why it may not."""
     strategy, stuck = _strategy(vmi), _not_migratable(vmi)
     if strategy == "External":
-        return _ride(vmi, facts, "external", "external", "its eviction strategy External leaves it to somebody else")
+        return _departure(
+            vmi, facts, "external", "external", "its eviction strategy External leaves it to somebody else"
+        )
     fitting, why = _others(vmi, facts)
     if strategy in ("LiveMigrate", "LiveMigrateIfPossible") and not stuck and fitting:
-        return _ride(vmi, facts, "migrate", "migrated")
+        return _departure(vmi, facts, "migrate", "migrated")
     if strategy == "LiveMigrate" or (strategy == "LiveMigrateIfPossible" and not stuck):
         return _without_migration(vmi, pod, facts, wishes, stuck or f"no other node takes it: {why}")
     return _without_strategy(
@@ -193,10 +194,10 @@ def ride(vmi: Object, pod: Object, facts: Facts, wishes: Wishes) -> Ride | Block
     )
 
 
-def _ride(vmi: Object, facts: Facts, way: str, fate: str, why: str = "") -> Ride:
+def _departure(vmi: Object, facts: Facts, way: str, fate: str, why: str = "") -> Departure:
     key = _key(vmi)
     vm = facts.vms.get(key)
-    return Ride(key, str(vmi["metadata"]["uid"]), way, fate, why, vm_state.run_strategy(vm) if vm else "")
+    return Departure(key, str(vmi["metadata"]["uid"]), way, fate, why, vm_state.run_strategy(vm) if vm else "")
 
 
 def _key(vmi: Object) -> Key:
@@ -210,10 +211,10 @@ def _strategy(vmi: Object) -> str:
 
 def _not_migratable(vmi: Object) -> str:
     """Why it is not migratable, empty where it is, or where that is not known since it has not begun to run."""
-    found = vm_state.condition(vmi, "LiveMigratable")
+    found = conditions.find(vmi, "LiveMigratable")
     if found.get("status") != "False":
         return ""
-    told = ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
+    told = conditions.describe(found)
     return f"it is not live-migratable: {told}" if told else "it is not live-migratable"
 
 
@@ -221,18 +222,18 @@ def _others(vmi: Object, facts: Facts) -> tuple[list[Object], str]:
     return node_fit.elsewhere(vmi.get("spec") or {}, facts.nodes, facts.leaving)
 
 
-def _without_strategy(vmi: Object, pod: Object, facts: Facts, wishes: Wishes, why: str) -> Ride | Blocker:
+def _without_strategy(vmi: Object, pod: Object, facts: Facts, wishes: Wishes, why: str) -> Departure | Blocker:
     """The pod's eviction is granted, and ends the guest: fine where it is started anew elsewhere."""
     vm = facts.vms.get(_key(vmi))
     maker = (controller_of(vmi) or {}).get("kind")
     if vm is None and maker not in (None, VM.kind):
-        return _ride(vmi, facts, "evict", "shut_down", f"{why}; its {maker} makes another")
+        return _departure(vmi, facts, "evict", "shut_down", f"{why}; its {maker} makes another")
     if vm is None and wishes.force:
-        return _ride(vmi, facts, "evict", "shut_down", f"{why}; no machine starts it anew")
+        return _departure(vmi, facts, "evict", "shut_down", f"{why}; no machine starts it anew")
     if vm is not None and vm_state.run_strategy(vm) == "Always":
         room = _no_room(vmi, pod, facts)
         if not room:
-            return _ride(vmi, facts, "evict", "restarted", why)
+            return _departure(vmi, facts, "evict", "restarted", why)
         why = f"{why}, and no other node takes it: {room}"
     return _without_migration(vmi, pod, facts, wishes, why)
 
@@ -250,14 +251,14 @@ def _no_room(vmi: Object, pod: Object, facts: Facts) -> str:
     return "; ".join(f"{name} has not enough {' and '.join(found)}" for name, found in short.items())
 
 
-def _without_migration(vmi: Object, pod: Object, facts: Facts, wishes: Wishes, why: str) -> Ride | Blocker:
+def _without_migration(vmi: Object, pod: Object, facts: Facts, wishes: Wishes, why: str) -> Departure | Blocker:
     """What the task says is to become of machines that cannot be migrated."""
     vm = facts.vms.get(_key(vmi))
     if vm is None:
         fix = "allow its end with force" if _strategy(vmi) != "LiveMigrate" else "delete the instance yourself"
         return _blocker(vmi, f"{why}; no machine would start it anew", fix)
     if wishes.non_migratable == "shutdown":
-        return _ride(vmi, facts, "shutdown", "shut_down", why)
+        return _departure(vmi, facts, "shutdown", "shut_down", why)
     if wishes.non_migratable == "restart":
         return _restart(vmi, pod, vm, facts, why)
     strategy = vm_state.run_strategy(vm)
@@ -266,14 +267,14 @@ def _without_migration(vmi: Object, pod: Object, facts: Facts, wishes: Wishes, w
     return _blocker(vmi, why + comes_back, f"choose with non_migratable: shutdown{' or restart' if helps else ''}")
 
 
-def _restart(vmi: Object, pod: Object, vm: Object, facts: Facts, why: str) -> Ride | Blocker:
+def _restart(vmi: Object, pod: Object, vm: Object, facts: Facts, why: str) -> Departure | Blocker:
     strategy, room = vm_state.run_strategy(vm), _no_room(vmi, pod, facts)
     if strategy not in _RESTARTS:
         fix = "set another run strategy with the module vm, or choose non_migratable: shutdown"
         return _blocker(vmi, f"{why}; KubeVirt restarts no machine with run strategy {strategy}", fix)
     if room:
         return _blocker(vmi, f"{why}; it cannot be restarted elsewhere: {room}", "choose non_migratable: shutdown")
-    return _ride(vmi, facts, "restart", "restarted", why)
+    return _departure(vmi, facts, "restart", "restarted", why)
 
 
 def _blocker(vmi: Object, why: str, fix: str) -> Blocker:

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import migration_state, vm_state
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Ride
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, migration_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Departure
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Conflict, NotFound
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.migration_state import Progress
 
 Object = Mapping[str, Any]
 
-_FINAL = frozenset({"Succeeded", "Failed"})
 _BUDGET = re.compile(r"disruption budget (\S+)")
 # What KubeVirt's admission says where it refuses the eviction of a launcher pod.
 _TEXTS = (
@@ -95,48 +94,48 @@ class Seen:
     reply: Reply | None = None
 
 
-def fate(ride: Ride, node: str, seen: Seen, *, attempts: int, grace: float) -> Progress:
+def fate(departure: Departure, node: str, seen: Seen, *, attempts: int, grace: float) -> Progress:
     """What has become of a machine: `migrated`, `restarted`, `shut_down`, `blocked`, or nothing yet.
 
     attempts: how many of its migrations may fail; grace: seconds that no node may take it.
     """
     vmi = seen.vmi
     if vmi is None:
-        return _without_instance(ride, seen)
-    if vmi["metadata"].get("uid") != ride.uid:
+        return _without_instance(departure, seen)
+    if vmi["metadata"].get("uid") != departure.uid:
         return _new_instance(node, vmi, grace)
     runs_on = migration_state.node_of(vmi)
     if runs_on and runs_on != node:
         return (
             Progress("migrated") if seen.pod is None else Progress(why=f"it runs on {runs_on}, its old pod still ends")
         )
-    if ((vmi.get("status") or {}).get("phase")) in _FINAL:
-        return _ended(ride, seen)
-    return _still_here(ride, vmi, seen, attempts, grace)
+    if ((vmi.get("status") or {}).get("phase")) in conditions.FINAL_PHASES:
+        return _ended(departure, seen)
+    return _still_here(departure, vmi, seen, attempts, grace)
 
 
-def _without_instance(ride: Ride, seen: Seen) -> Progress:
+def _without_instance(departure: Departure, seen: Seen) -> Progress:
     if seen.pod is not None:
         return Progress(why="its pod still ends")
-    if ride.fate == "restarted":
+    if departure.fate == "restarted":
         return Progress(why="its new instance is not there yet")
-    return Progress("shut_down", after=0.0 if ride.fate == "shut_down" else _NOBODY_STARTS_IT)
+    return Progress("shut_down", after=0.0 if departure.fate == "shut_down" else _NOBODY_STARTS_IT)
 
 
-def _ended(ride: Ride, seen: Seen) -> Progress:
+def _ended(departure: Departure, seen: Seen) -> Progress:
     """A guest that has ended leaves its instance behind, for a moment or for good."""
     if seen.pod is not None:
         return Progress(why="its guest has ended, its pod still does")
-    if ride.fate == "restarted":
+    if departure.fate == "restarted":
         return Progress(why="its guest has ended and is not started anew yet")
-    return Progress("shut_down", after=0.0 if ride.fate == "shut_down" else _NOBODY_STARTS_IT)
+    return Progress("shut_down", after=0.0 if departure.fate == "shut_down" else _NOBODY_STARTS_IT)
 
 
 def _new_instance(node: str, vmi: Object, grace: float) -> Progress:
     runs_on = migration_state.node_of(vmi)
     if runs_on and runs_on != node and ((vmi.get("status") or {}).get("phase")) == "Running":
         return Progress("restarted")
-    found = vm_state.condition(vmi, "PodScheduled")
+    found = conditions.find(vmi, "PodScheduled")
     if found.get("status") == "False" and found.get("reason") == "Unschedulable":
         why = f"it has ended, and no node takes its new instance: {found.get('message') or 'Unschedulable'}"
         return Progress("blocked", why, _FIX_ROOM, grace)
@@ -144,7 +143,7 @@ def _new_instance(node: str, vmi: Object, grace: float) -> Progress:
     return Progress(why=f"its new instance is {found_phase}{f' on {runs_on}' if runs_on else ''}")
 
 
-def _still_here(ride: Ride, vmi: Object, seen: Seen, attempts: int, grace: float) -> Progress:
+def _still_here(departure: Departure, vmi: Object, seen: Seen, attempts: int, grace: float) -> Progress:
     failed = [
         found
         for found in seen.migrations
@@ -160,7 +159,7 @@ def _still_here(ride: Ride, vmi: Object, seen: Seen, attempts: int, grace: float
         return Progress("blocked", seen.reply.why, "Choose non_migratable: shutdown or restart", grace)
     if seen.reply is not None and seen.reply.kind == "refused":
         return Progress("blocked", seen.reply.why, "Mend what the reason names, then run again")
-    return Progress(why=_waits_for(ride, seen, failed))
+    return Progress(why=_waits_for(departure, seen, failed))
 
 
 def _reason(vmi: Object, failed: Sequence[Object]) -> str:
@@ -169,18 +168,18 @@ def _reason(vmi: Object, failed: Sequence[Object]) -> str:
     return str(state.get("failureReason") or f"KubeVirt gave no reason for {newest['metadata'].get('name')}")
 
 
-def _waits_for(ride: Ride, seen: Seen, failed: Sequence[Object]) -> str:
+def _waits_for(departure: Departure, seen: Seen, failed: Sequence[Object]) -> str:
     current = migration_state.in_flight(seen.migrations)
     again = f", after {len(failed)} that failed" if failed else ""
     if current is not None:
         name, phase = current["metadata"].get("name"), migration_state.phase(current) or "not taken up yet"
         return f"its migration {name} is {phase}{again}"
-    if ride.way == "external":
+    if departure.way == "external":
         return "its eviction strategy External leaves it to somebody else, who has not moved it"
     if seen.reply is not None and seen.reply.kind == "budget":
         return seen.reply.why
     if seen.reply is not None and seen.reply.kind == "evacuating":
         return f"KubeVirt has taken up its evacuation and not begun a migration{again}"
-    if ride.way in ("shutdown", "restart") or (seen.reply is not None and seen.reply.kind == "granted"):
+    if departure.way in ("shutdown", "restart") or (seen.reply is not None and seen.reply.kind == "granted"):
         return "its guest still shuts down"
     return seen.reply.why if seen.reply is not None and seen.reply.why else "its eviction is not taken up yet"

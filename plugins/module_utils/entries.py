@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import redaction, vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, redaction, vm_state, vmi_state
 
 Object = dict[str, Any]
 
@@ -22,7 +22,7 @@ def machine(vm: Object, vmi: Object | None, *, full: bool) -> Object:
         "reason": vm_state.describe(vm),
         "created": vm_state.is_created(vm),
         "ready": vm_state.is_ready(vm),
-        "restart_required": vm_state.holds(vm, "RestartRequired"),
+        "restart_required": conditions.holds(vm, "RestartRequired"),
         "instance": vmi_state.summary(vmi) if vmi else None,
     }
 

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, bulk, entries, vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    argspec,
+    bulk,
+    conditions,
+    entries,
+    vm_state,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, ManyFailed
@@ -93,7 +99,7 @@ def _ask_agents(client: Client, found: Snapshot, workers: int) -> dict[Key, Obje
     def ask(key: Key) -> Object:
         return client.get(VMI_ACTION, key[1], key[0], "guestosinfo")
 
-    keys = [key for key, item in found.objects.items() if vmi_state.condition(item, "AgentConnected") == "True"]
+    keys = [key for key, item in found.objects.items() if conditions.holds(item, "AgentConnected")]
     return {
         key: {"error": outcome.as_dict()} if isinstance(outcome, HaError) else outcome
         for key, outcome in zip(keys, bulk.each(keys, ask, workers))

@@ -9,7 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, migration_state, node_fit, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    bulk,
+    conditions,
+    migration_state,
+    node_fit,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
@@ -142,7 +147,7 @@ def result(task: Task) -> Object:
         "node": migration_state.node_of(task.vmi) or None,
         "source_node": (moved or {}).get("source_node") or task.source or None,
         "target_node": (moved or {}).get("target_node") or task.options.get("node"),
-        "ready": bool(task.vmi) and vmi_state.condition(task.vmi or {}, "Ready") == "True",
+        "ready": bool(task.vmi) and conditions.holds(task.vmi or {}, "Ready"),
         "migration": moved,
         "data": task.data,
     }

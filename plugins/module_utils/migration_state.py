@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Optional, Union
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import node_fit, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, node_fit
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, is_deleting
 
@@ -26,8 +26,6 @@ STATES = ["migrated", "cancelled"]
 PER_CLUSTER, PER_NODE = 5, 2
 JOB_UID = "kubevirt.io/migrationJobUID"
 OF_MACHINE = "kubevirt.io/vmi-name"
-_OVER = frozenset({"Succeeded", "Failed"})
-_FINAL = frozenset({"Succeeded", "Failed"})
 # While a migration is in these nothing has been done for it.
 _QUEUED = frozenset({"", "Pending"})
 # While it is in these its target pod is made, placed and started.
@@ -111,7 +109,7 @@ def phase(migration: Object) -> str:
 
 def is_over(migration: Object) -> bool:
     """Whether a migration has ended."""
-    return phase(migration) in _OVER
+    return phase(migration) in conditions.FINAL_PHASES
 
 
 def of_machine(migrations: Iterable[Object], namespace: str, name: str) -> list[Object]:
@@ -180,11 +178,10 @@ def decide(
         return _adopt(where, vmi, current, wanted, nodes or {})
     if wanted and wanted == runs_on:
         return None
-    for found in (vmi.get("status") or {}).get("conditions") or []:
-        if found.get("type") == "LiveMigratable" and found.get("status") == "False":
-            why = ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
-            fix = "Mend what the reason names; or restart it elsewhere with the module vm_power, which ends the guest"
-            raise Refused("cannot be migrated", where=where, why=why, fix=fix)
+    if conditions.fails(vmi, "LiveMigratable"):
+        why = conditions.describe(conditions.find(vmi, "LiveMigratable"))
+        fix = "Mend what the reason names; or restart it elsewhere with the module vm_power, which ends the guest"
+        raise Refused("cannot be migrated", where=where, why=why, fix=fix)
     if not wanted:
         return Create({})
     return _to_node(where, vmi, str(wanted), nodes or {})
@@ -196,7 +193,7 @@ def _running(where: str, vmi: Object | None) -> Object:
         fix = "Start it with the module vm_power first"
         raise Refused("cannot be migrated, it does not run", where=where, why="it has no instance", fix=fix)
     found = str((vmi.get("status") or {}).get("phase") or "")
-    if is_deleting(vmi) or found in _FINAL:
+    if is_deleting(vmi) or found in conditions.FINAL_PHASES:
         why = "its instance ends" if is_deleting(vmi) else f"its instance is {found}"
         raise Refused("cannot be migrated, it does not run", where=where, why=why, fix="Start it first")
     if found != "Running":
@@ -258,7 +255,7 @@ def progress(
     """
     if vmi is None or vmi["metadata"].get("uid") != uid or is_deleting(vmi):
         return Progress("failed", "its instance ended in the meantime", "Start it, then run again")
-    if ((vmi.get("status") or {}).get("phase")) in _FINAL:
+    if ((vmi.get("status") or {}).get("phase")) in conditions.FINAL_PHASES:
         return Progress(
             "failed", "its guest ended during the migration", "Look at the instance's events, then run again"
         )
@@ -281,9 +278,9 @@ def _arrival(vmi: Object, source: str, migration: Object) -> Progress:
     """Right after the end the readiness is still that of the old pod, then it drops until the new pod is ready."""
     if node_of(vmi) == source:
         return Progress(why="the migration is over, its instance is not handed over yet")
-    if vmi_state.condition(vmi, "Paused") == "True":
+    if conditions.holds(vmi, "Paused"):
         return Progress("arrived")
-    ready = _condition(vmi, "Ready")
+    ready = conditions.find(vmi, "Ready")
     if ready.get("status") != "True":
         return Progress(why="it has moved and is not ready again yet")
     ended, since = state_of(vmi, migration).get("endTimestamp"), ready.get("lastTransitionTime")
@@ -293,10 +290,9 @@ def _arrival(vmi: Object, source: str, migration: Object) -> Progress:
 
 def _on_the_way(migration: Object, pod: Object | None, grace: float) -> Progress:
     found = phase(migration)
-    for item in (migration.get("status") or {}).get("conditions") or []:
-        if item.get("type") == "migrationRejectedByResourceQuota" and item.get("status") == "True":
-            fix = "Raise the namespace's ResourceQuota: a migration needs the machine's requests twice"
-            return Progress("failed", "a ResourceQuota leaves no room for its target pod", fix, grace)
+    if conditions.holds(migration, "migrationRejectedByResourceQuota"):
+        fix = "Raise the namespace's ResourceQuota: a migration needs the machine's requests twice"
+        return Progress("failed", "a ResourceQuota leaves no room for its target pod", fix, grace)
     unplaced = unschedulable(pod)
     if unplaced and found in _PLACING:
         fix = "Free capacity, uncordon a node, or relax the machine's node selector and affinity"
@@ -308,7 +304,7 @@ def unschedulable(pod: Object | None) -> str:
     """Why the scheduler finds no node for a pod, empty where it does or has not tried."""
     if pod is None or is_deleting(pod):
         return ""
-    found = _condition(pod, "PodScheduled")
+    found = conditions.find(pod, "PodScheduled")
     if found.get("status") != "False" or found.get("reason") != "Unschedulable":
         return ""
     return str(found.get("message") or "Unschedulable")
@@ -323,13 +319,6 @@ def cancellation(vmi: Object | None, migration: Object, current: Object | None) 
     state = state_of(vmi, migration)
     moved = phase(migration) == "Succeeded" or (bool(state.get("completed")) and not state.get("failed"))
     return Progress("arrived" if moved else "cancelled")
-
-
-def _condition(item: Object, kind: str) -> Object:
-    for found in (item.get("status") or {}).get("conditions") or []:
-        if found.get("type") == kind:
-            return dict(found)
-    return {}
 
 
 def summary(vmi: Object | None, migration: Object) -> dict[str, Any]:

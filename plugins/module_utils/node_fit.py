@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
 
 Object = Mapping[str, Any]
@@ -21,7 +22,6 @@ _SCHEDULABLE = "kubevirt.io/schedulable"
 _CPU_MODEL = "cpu-model.node.kubevirt.io/"
 # Models that each node brings its own of.
 _OWN_MODELS = frozenset({"host-model", "host-passthrough"})
-_FINAL = frozenset({"Succeeded", "Failed"})
 _RESOURCES = ("cpu", "memory")
 
 
@@ -47,8 +47,7 @@ def is_cordoned(node: Object) -> bool:
 
 def is_ready(node: Object) -> bool:
     """Whether the node's kubelet says that it works."""
-    conditions = (node.get("status") or {}).get("conditions") or []
-    return any(found.get("type") == "Ready" and found.get("status") == "True" for found in conditions)
+    return conditions.holds(node, "Ready")
 
 
 def obstacles(spec: Object, node: Object) -> list[str]:
@@ -157,7 +156,10 @@ def room(node: Object, pods: Iterable[Object]) -> dict[str, int]:
     other nodes."""
     left = {**dict.fromkeys(_RESOURCES, 0), **amounts((node.get("status") or {}).get("allocatable"))}
     for pod in pods:
-        if pod["spec"].get("nodeName") == name_of(node) and (pod.get("status") or {}).get("phase") not in _FINAL:
+        if (
+            pod["spec"].get("nodeName") == name_of(node)
+            and (pod.get("status") or {}).get("phase") not in conditions.FINAL_PHASES
+        ):
             for name, value in requests(pod["spec"]).items():
                 left[name] = left.get(name, 0) - value
     return left

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
     ConnectionFailed,
@@ -34,7 +35,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.de
     refusals,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.events import Journal
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import Scope, gather, is_ready
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import Scope, gather
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.lock import Lock
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import LEASE, NODE, POD
 
@@ -277,7 +278,9 @@ class Recovery:
         members = self._client.list(POD, "kube-system", label_selector=names.ETCD_SELECTOR).items
         if not members:
             return None
-        return all(is_ready(pod) for pod in members if pod["spec"].get("nodeName") == self._request.node)
+        return all(
+            conditions.holds(pod, "Ready") for pod in members if pod["spec"].get("nodeName") == self._request.node
+        )
 
 
 def proof_faults(request: Request, now: float) -> list[str]:

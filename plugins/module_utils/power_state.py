@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     VM,
@@ -29,7 +29,6 @@ Object = Mapping[str, Any]
 Options = Mapping[str, Any]
 
 STATES = ["started", "stopped", "restarted", "paused", "unpaused", "soft_rebooted", "reset"]
-_FINAL = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,11 @@ def is_under_way(sent: Call | None, decision: Decision, vmi: Object | None, old_
 
 def describe(vmi: Object | None) -> str:
     """The power state that an instance stands for, in one word."""
-    if vmi is None or ((vmi.get("status") or {}).get("phase")) in _FINAL:
+    if vmi is None or ((vmi.get("status") or {}).get("phase")) in conditions.FINAL_PHASES:
         return "stopped"
     if is_deleting(vmi):
         return "stopping"
-    return "paused" if vmi_state.condition(vmi, "Paused") == "True" else "started"
+    return "paused" if conditions.holds(vmi, "Paused") else "started"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class _Machine:
 
     @property
     def is_final(self) -> bool:
-        return self.phase in _FINAL
+        return self.phase in conditions.FINAL_PHASES
 
     @property
     def is_ending(self) -> bool:
@@ -126,7 +125,7 @@ class _Machine:
 
     @property
     def is_paused(self) -> bool:
-        return self.vmi is not None and vmi_state.condition(self.vmi, "Paused") == "True"
+        return self.vmi is not None and conditions.holds(self.vmi, "Paused")
 
     @property
     def requests(self) -> list[str]:
@@ -272,17 +271,17 @@ def reached(
     if vmi is None or is_deleting(vmi) or (old_uid and vmi["metadata"].get("uid") == old_uid):
         return _not_there(vm, vmi)
     if state == "paused":
-        return DONE if vmi_state.condition(vmi, "Paused") == "True" else Verdict(why="its guest still runs")
+        return DONE if conditions.holds(vmi, "Paused") else Verdict(why="its guest still runs")
     return _runs(vm, vmi, state, unschedulable_grace)
 
 
 def _runs(vm: Object, vmi: Object, state: str, grace: float) -> Verdict:
     """The instance comes first; the machine's own word may still be about its last one, and follows a little later."""
-    paused = vmi_state.condition(vmi, "Paused") == "True"
+    paused = conditions.holds(vmi, "Paused")
     if paused and state != "unpaused":
         return DONE
     found = vm_state.ready(vm, unschedulable_grace=grace)
-    if paused or vmi_state.condition(vmi, "Ready") != "True":
+    if paused or not conditions.holds(vmi, "Ready"):
         return Verdict(why="its instance is not ready yet") if found.done else found
     return DONE if vm_state.is_ready(vm) else Verdict(why=vm_state.describe(vm))
 
@@ -298,7 +297,7 @@ def _stopped(vm: Object, vmi: Object | None) -> Verdict:
     """A guest that powered itself off leaves its instance behind under Manual and Once."""
     if vmi is None:
         return Verdict(why=vm_state.describe(vm)) if vm_state.is_created(vm) else DONE
-    final = ((vmi.get("status") or {}).get("phase")) in _FINAL
+    final = ((vmi.get("status") or {}).get("phase")) in conditions.FINAL_PHASES
     if final and not is_deleting(vmi) and vm_state.run_strategy(vm) in ("Manual", "Once"):
         return DONE
     return Verdict(why="its instance still ends")

@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import objects, plan, power, vm_object, vm_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    conditions,
+    objects,
+    plan,
+    power,
+    vm_object,
+    vm_state,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
@@ -99,7 +106,7 @@ def restart_required(done: Done) -> bool:
     """
     if done.current is None or done.plan.action == "deleted" or not vm_state.is_created(done.current):
         return False
-    if vm_state.holds(done.current, "RestartRequired"):
+    if conditions.holds(done.current, "RestartRequired"):
         return True
     return done.written and needs_restart(done.plan) and not vm_state.is_settled(done.current)
 

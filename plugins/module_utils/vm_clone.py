@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    conditions,
     json_patches,
     objects,
     vm_restore,
@@ -123,7 +124,7 @@ def new(options: Options) -> Object:
 def describe(clone: Mapping[str, Any]) -> str:
     """The status in one line, with the reason where there is one."""
     phase = str(vm_state.status(clone).get("phase") or "")
-    reason = str(vm_state.condition(clone, "Ready").get("reason") or "")
+    reason = str(conditions.find(clone, "Ready").get("reason") or "")
     told = reason if reason not in ("Ready", "Still processing") else ""
     return "; ".join(part for part in (phase, told) if part) or "has no status yet"
 
@@ -140,7 +141,7 @@ def succeeded(clone: Mapping[str, Any] | None) -> Verdict:
     fix = "Delete it with state absent, mend the reason, and clone again"
     if phase == "Failed":
         return Verdict(failed=True, why=why, fix=fix)
-    if vm_state.condition(clone, "Progressing").get("reason") == "Pending":
+    if conditions.find(clone, "Progressing").get("reason") == "Pending":
         return Verdict(failed=True, why=why, fix=fix, grace=_PATIENCE)
     return Verdict(why=why)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
@@ -27,9 +27,9 @@ def describe(export: Object) -> str:
     status = vm_state.status(export)
     parts = [str(status.get("phase") or "has no status yet")]
     for kind in ("Ready", "PVCReady", "VolumesCreated"):
-        found = vm_state.condition(export, kind)
+        found = conditions.find(export, kind)
         if found.get("status") == "False":
-            parts.append(": ".join(str(found[key]) for key in ("reason", "message") if found.get(key)))
+            parts.append(conditions.describe(found))
     return "; ".join(part for part in parts if part)
 
 
@@ -46,7 +46,7 @@ def ready(export: Object | None) -> Verdict:
     fix = "Delete it with state absent, mend the reason, and export again"
     if phase in ("Skipped", "Terminated"):
         return Verdict(failed=True, why=why, fix=fix)
-    reasons = {vm_state.condition(export, kind).get("reason") for kind in ("Ready", "PVCReady")}
+    reasons = {conditions.find(export, kind).get("reason") for kind in ("Ready", "PVCReady")}
     if reasons & _STUCK:
         return Verdict(failed=True, why=why, fix=fix, grace=_PATIENCE)
     return Verdict(why=why)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    conditions,
     json_patches,
     objects,
     vm_object,
@@ -122,7 +123,7 @@ def describe(restore: Mapping[str, Any]) -> str:
     if vm_state.status(restore).get("complete"):
         return "complete"
     for kind in ("Failure", "Ready", "Progressing"):
-        reason = vm_state.condition(restore, kind).get("reason")
+        reason = conditions.find(restore, kind).get("reason")
         if reason:
             return str(reason)
     return "has no status yet"
@@ -138,9 +139,9 @@ def complete(restore: Mapping[str, Any] | None) -> Verdict:
         return DONE
     why = describe(restore)
     fix = "Delete it with state absent, mend the reason, and restore again"
-    if vm_state.holds(restore, "Failure"):
+    if conditions.holds(restore, "Failure"):
         return Verdict(failed=True, why=why, fix=fix)
-    stands = vm_state.condition(restore, "Progressing").get("status") == "False"
+    stands = conditions.find(restore, "Progressing").get("status") == "False"
     if stands and not why.startswith(_WAITING):
         return Verdict(failed=True, why=why, fix=fix, grace=_PATIENCE)
     return Verdict(why=why)

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import durations, objects, vm_state, volumes
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    conditions,
+    durations,
+    objects,
+    vm_state,
+    volumes,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.declared import Declared, owned, whole
@@ -97,7 +103,7 @@ def describe(snapshot: Mapping[str, Any]) -> str:
     status = vm_state.status(snapshot)
     parts = [str(status.get("phase") or "has no status yet"), str((status.get("error") or {}).get("message") or "")]
     for kind, bad in (("Failure", "True"), ("Progressing", "False")):
-        found = vm_state.condition(snapshot, kind)
+        found = conditions.find(snapshot, kind)
         if found.get("status") == bad and not is_ready(snapshot):
             parts.append(str(found.get("reason") or ""))
     return "; ".join(dict.fromkeys(part for part in parts if part))
@@ -115,7 +121,7 @@ def ready(snapshot: Mapping[str, Any] | None) -> Verdict:
     if vm_state.status(snapshot).get("phase") == "Failed":
         fix = "Delete it with state absent, mend the reason or raise failure_deadline, and take another"
         return Verdict(failed=True, why=why, fix=fix)
-    if vm_state.condition(snapshot, "Progressing").get("reason") == "Source does not exist":
+    if conditions.find(snapshot, "Progressing").get("reason") == "Source does not exist":
         fix = "Create the machine, or delete the snapshot with state absent and correct the name in vm"
         return Verdict(failed=True, why=why, fix=fix, grace=_NEW_SOURCE)
     return Verdict(why=why, fix="Raise wait_timeout, or look at the VolumeSnapshots of the machine's claims")
@@ -161,7 +167,7 @@ class _Snapshots:
 def _would_be_inconsistent(vm: Mapping[str, Any]) -> str:
     if not vm_state.is_created(vm):
         return ""
-    paused, agent = vm_state.holds(vm, "Paused"), vm_state.holds(vm, "AgentConnected")
+    paused, agent = conditions.holds(vm, "Paused"), conditions.holds(vm, "AgentConnected")
     return _why_inconsistent(["Online", "Paused" if paused else "GuestAgent" if agent else "NoGuestAgent"])
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, vmi_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import is_deleting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
 
@@ -39,19 +39,6 @@ def status(vm: Object) -> Object:
     return vm.get("status") or {}
 
 
-def condition(item: Object, kind: str) -> Object:
-    """A condition of an object, empty where it is missing."""
-    for found in status(item).get("conditions") or []:
-        if found.get("type") == kind:
-            return dict(found)
-    return {}
-
-
-def holds(item: Object, kind: str) -> bool:
-    """Whether a condition is True."""
-    return condition(item, kind).get("status") == "True"
-
-
 def is_created(vm: Object) -> bool:
     """Whether the machine has an instance."""
     return bool(status(vm).get("created"))
@@ -72,7 +59,7 @@ def is_settled(vm: Object) -> bool:
     if found.get("desiredGeneration") is not None:
         return bool(found["desiredGeneration"] >= latest)
     seen = found.get("observedGeneration")
-    return holds(vm, "RestartRequired") or (seen is not None and bool(seen >= latest))
+    return conditions.holds(vm, "RestartRequired") or (seen is not None and bool(seen >= latest))
 
 
 def run_strategy(vm: Object) -> str:
@@ -88,9 +75,9 @@ def describe(vm: Object) -> str:
     found = status(vm)
     parts = [str(found.get("printableStatus") or "has no status yet")]
     for kind, bad in (("Failure", "True"), ("PodScheduled", "False"), ("Synchronized", "False")):
-        one = condition(vm, kind)
+        one = conditions.find(vm, kind)
         if one.get("status") == bad:
-            parts.append(": ".join(str(one[key]) for key in ("reason", "message") if one.get(key)))
+            parts.append(conditions.describe(one))
     return "; ".join(part for part in parts if part)
 
 
@@ -103,14 +90,14 @@ def ready(vm: Object | None, *, unschedulable_grace: float = 60.0) -> Verdict:
     printable = str(status(vm).get("printableStatus") or "")
     if is_ready(vm) or printable == "Paused":
         return DONE
-    if holds(vm, "Failure"):
-        passing = any(sign in str(condition(vm, "Failure").get("message")) for sign in _PASSING)
+    if conditions.holds(vm, "Failure"):
+        passing = any(sign in str(conditions.find(vm, "Failure").get("message")) for sign in _PASSING)
         grace = _CONTROLLER_RETRIES if passing else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FIX_FAILURE, grace=grace)
     if printable in _FINAL:
         grace = unschedulable_grace if printable == "ErrorUnschedulable" else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FINAL[printable], grace=grace)
-    if condition(vm, "Synchronized").get("status") == "False":
+    if conditions.fails(vm, "Synchronized"):
         return Verdict(failed=True, why=describe(vm), fix=vmi_state.FIX_SYNC, grace=unschedulable_grace)
     return Verdict(why=describe(vm))
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import plan, vm_state, volumes
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, plan, vm_state, volumes
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
@@ -31,7 +31,6 @@ _BY_SPEC_SINCE = (1, 9)
 _KINDS = ("disk", "lun", "cdrom")
 _BUSES = {"disk": ("scsi", "virtio"), "lun": ("scsi",), "cdrom": ("sata", "scsi")}
 _SOURCES = {"pvc": ("persistentVolumeClaim", "claimName"), "data_volume": ("dataVolume", "name")}
-_ENDED = frozenset({"Succeeded", "Failed"})
 # Seconds over which a claim that is missing may still be made, as a DataVolume's is, and an older error may go away.
 _NO_CLAIM = 30.0
 _OLD_ERROR = 10.0
@@ -228,9 +227,9 @@ def plugged(
     """Whether a machine's instance has the volumes as wanted; one without an instance gets them with the next start."""
     if vm is None:
         return Verdict(failed=True, why="it was deleted in the meantime")
-    if vmi is None or is_deleting(vmi) or vm_state.status(vmi).get("phase") in _ENDED:
+    if vmi is None or is_deleting(vmi) or vm_state.status(vmi).get("phase") in conditions.FINAL_PHASES:
         return Verdict(why="its instance ends or begins") if vm_state.is_created(vm) else DONE
-    failure = vm_state.condition(vm, "Failure")
+    failure = conditions.find(vm, "Failure")
     if failure.get("status") == "True" and failure.get("reason") == "HotPlugVolumeError":
         why = str(failure.get("message") or failure["reason"])
         return Verdict(
@@ -317,6 +316,6 @@ def holders(name: str, instances: Sequence[Mapping[str, Any]], but: str) -> list
         str(vmi["metadata"]["name"])
         for vmi in instances
         if vmi["metadata"]["name"] != but
-        and vm_state.status(vmi).get("phase") not in _ENDED
+        and vm_state.status(vmi).get("phase") not in conditions.FINAL_PHASES
         and name in volumes.claims(vmi.get("spec") or {}).values()
     ]

@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk, objects, plan, vm_object, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    bulk,
+    conditions,
+    objects,
+    plan,
+    vm_object,
+    vmi_state,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
@@ -23,7 +30,6 @@ Options = Mapping[str, Any]
 FREEZE = {"frozen": "freeze", "unfrozen": "unfreeze"}
 # What KubeVirt thaws by itself; without a time it refuses to freeze.
 UNFREEZE_TIMEOUT = 300
-_FINAL = frozenset({"Succeeded", "Failed"})
 _FIX_FINAL = "Look at the virt-launcher pod's log; delete the instance with state absent, then create it anew"
 
 
@@ -84,13 +90,13 @@ def _target(done: Done, grace: float) -> Target:
 def ready(vmi: Mapping[str, Any], unschedulable_grace: float) -> Verdict:
     """Whether an instance runs and is ready; a paused one is taken as reached. One that ended never will."""
     phase = str((vmi.get("status") or {}).get("phase") or "")
-    if vmi_state.condition(vmi, "Ready") == "True" or vmi_state.condition(vmi, "Paused") == "True":
+    if conditions.holds(vmi, "Ready") or conditions.holds(vmi, "Paused"):
         return DONE
     why = vmi_state.describe(vmi)
-    if phase in _FINAL:
+    if phase in conditions.FINAL_PHASES:
         return Verdict(failed=True, why=why, fix=_FIX_FINAL)
     for kind_of, fix in vmi_state.TROUBLES:
-        if vmi_state.condition(vmi, kind_of) == "False":
+        if conditions.fails(vmi, kind_of):
             return Verdict(failed=True, why=why, fix=fix, grace=unschedulable_grace)
     return Verdict(why=why)
 
@@ -143,7 +149,7 @@ def freeze_call(options: Options, vmi: Mapping[str, Any] | None) -> Object | Non
         raise Refused("does not run", where=where, why=why, fix="Start its machine first")
     if is_frozen(vmi) == (options["state"] == "frozen"):
         return None
-    if vmi_state.condition(vmi, "AgentConnected") != "True":
+    if not conditions.holds(vmi, "AgentConnected"):
         raise Refused(
             f"cannot be {options['state']}",
             where=where,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
+
 Object = Mapping[str, Any]
 
 # Its pod cannot be made, or virt-handler refuses it.
@@ -42,22 +44,11 @@ def summary(vmi: Object) -> dict[str, Any]:
     }
 
 
-def condition(vmi: Object, kind: str) -> str | None:
-    """A condition's status: "True", "False" or "Unknown"; None where it is missing."""
-    for found in (vmi.get("status") or {}).get("conditions") or []:
-        if found.get("type") == kind:
-            return str(found.get("status"))
-    return None
-
-
 def describe(vmi: Object) -> str:
     """The phase in one line, with the reasons where something is wrong."""
     status = vmi.get("status") or {}
     parts = [str(status.get("phase") or "has no status yet"), str(status.get("reason") or "")]
-    bad = dict(TROUBLES)
-    for found in status.get("conditions") or []:
-        if found.get("type") in bad and found.get("status") == "False":
-            parts.append(": ".join(str(found[key]) for key in ("reason", "message") if found.get(key)))
+    parts += [conditions.describe(conditions.find(vmi, kind)) for kind, _fix in TROUBLES if conditions.fails(vmi, kind)]
     return "; ".join(part for part in parts if part)
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import writers
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Recorder
@@ -106,8 +107,7 @@ class Objects:
 
 def node_state(node: Object) -> dict[str, Any]:
     """What the timeline keeps of a node."""
-    conditions = (node.get("status") or {}).get("conditions") or []
-    ready = next((condition["status"] for condition in conditions if condition["type"] == "Ready"), "Unknown")
+    ready = conditions.find(node, "Ready").get("status", "Unknown")
     taints = (node.get("spec") or {}).get("taints") or []
     return {"ready": ready, "taints": sorted({str(taint["key"]) for taint in taints})}
 
@@ -115,7 +115,7 @@ def node_state(node: Object) -> dict[str, Any]:
 def vmi_state(vmi: Object) -> dict[str, Any]:
     """What the timeline keeps of a VMI."""
     status = vmi.get("status") or {}
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
+    ready = conditions.holds(vmi, "Ready")
     return {
         "uid": vmi["metadata"]["uid"],
         "phase": status.get("phase") or "",

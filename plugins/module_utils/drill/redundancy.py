@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import COMPONENTS, HANDLER, replicas
 
 Object = Mapping[str, Any]
@@ -64,8 +65,7 @@ def _nodes(expected: Expected, seen: Seen) -> Iterable[str]:
         if node is None:
             yield f"node {name} is not in the cluster"
             continue
-        conditions = (node.get("status") or {}).get("conditions") or []
-        ready = next((condition["status"] for condition in conditions if condition["type"] == "Ready"), "Unknown")
+        ready = conditions.find(node, "Ready").get("status", "Unknown")
         if ready != "True":
             yield f"node {name} is not Ready (Ready is {ready})"
         spec = node.get("spec") or {}
@@ -79,7 +79,7 @@ def _nodes(expected: Expected, seen: Seen) -> Iterable[str]:
 def _etcd(expected: Expected, seen: Seen) -> Iterable[str]:
     if not expected.etcd_members:
         return
-    ready = [pod for pod in seen.etcd_pods if _condition(pod, "Ready") == "True"]
+    ready = [pod for pod in seen.etcd_pods if conditions.holds(pod, "Ready")]
     for pod in seen.etcd_pods:
         if pod not in ready:
             yield f"etcd member {pod['metadata']['name']} is not ready"
@@ -91,7 +91,7 @@ def _kubevirt(expected: Expected, seen: Seen) -> Iterable[str]:
     if seen.kubevirt is None:
         yield "KubeVirt is not installed"
         return
-    if _condition(seen.kubevirt, "Available") != "True":
+    if not conditions.holds(seen.kubevirt, "Available"):
         yield "KubeVirt does not say that it is Available"
     deployments = {str(item["metadata"]["name"]): item for item in seen.deployments}
     for name in COMPONENTS:
@@ -115,7 +115,7 @@ def _machines(seen: Seen) -> Iterable[str]:
             yield f"VM {name} has no VMI"
             continue
         phase = (vmi.get("status") or {}).get("phase")
-        if phase != "Running" or _condition(vmi, "Ready") != "True":
+        if phase != "Running" or not conditions.holds(vmi, "Ready"):
             yield f"VM {name} is not ready (phase {phase or 'none'})"
         elif seen.guests.get(name):
             yield f"guest of VM {name} does not serve: {seen.guests[name]}"
@@ -160,8 +160,3 @@ def heartbeat_faults(heartbeat: Mapping[str, Any] | None, now: float, longest: f
     if heartbeat.get("api", "known") != "known":
         found.append(f"the watcher does not know the nodes' leases: {heartbeat['api']}")
     return found
-
-
-def _condition(item: Object, kind: str) -> str:
-    conditions = (item.get("status") or {}).get("conditions") or []
-    return str(next((condition["status"] for condition in conditions if condition["type"] == kind), "Unknown"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import records, selector, services
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.options import ALL, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.reach import reach
@@ -28,7 +29,6 @@ _STATUS = {
     "Succeeded": "Stopped",
     "Failed": "Stopped",
 }
-_FINAL = frozenset({"Succeeded", "Failed"})
 _BOOKKEEPING = frozenset(
     {
         "kubevirt.io/latest-observed-api-version",
@@ -95,7 +95,7 @@ def machines(content: Content, settings: Settings) -> Iterator[Machine]:
     matches = selector.matcher(settings.label_selectors)
     vms = {(vm["namespace"], vm["name"]): vm for vm in content.vms}
     vmis = {(vmi["namespace"], vmi["name"]): vmi for vmi in content.vmis}
-    alive = [vmi for vmi in content.vmis if vmi["phase"] not in _FINAL]
+    alive = [vmi for vmi in content.vmis if vmi["phase"] not in conditions.FINAL_PHASES]
     leads = services.leads(content.services, alive) if content.services else {}
     for key in sorted(vms.keys() | vmis.keys()):
         vm, vmi = vms.get(key), vmis.get(key)
@@ -110,7 +110,7 @@ def status(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str:
         return str(vm["status"] or "Stopped")
     if vmi is None:
         return "Stopped"
-    if vmi["deleting"] and vmi["phase"] not in _FINAL:
+    if vmi["deleting"] and vmi["phase"] not in conditions.FINAL_PHASES:
         return "Stopping"
     return "Paused" if vmi["paused"] else _STATUS.get(vmi["phase"], "Unknown")
 
@@ -136,7 +136,7 @@ def _host(name: str, machine: Machine, settings: Settings) -> Host:
     vm, vmi = machine.vm, machine.vmi
     state, system = status(vm, vmi), records.os_name(vm, vmi)
     found: dict[str, Any] = {}
-    if vmi is not None and vmi["phase"] not in _FINAL:
+    if vmi is not None and vmi["phase"] not in conditions.FINAL_PHASES:
         found, unreachable = reach(vmi, machine.leads, system, settings)
     else:
         unreachable = f"the machine does not run, it is {state}"

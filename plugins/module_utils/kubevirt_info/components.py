@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Budget, Node, Pod
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import (
@@ -232,15 +232,15 @@ def custom_resource(view: View) -> Iterator[Finding]:
         ("kubevirt-degraded", "Degraded", ("True",)),
         ("kubevirt-updating", "Progressing", ("True",)),
     ):
-        condition = vm_state.condition(kubevirt, kind)
+        condition = conditions.find(kubevirt, kind)
         if condition.get("status") in bad:
-            why = ": ".join(str(condition[key]) for key in ("reason", "message") if condition.get(key))
+            why = conditions.describe(condition)
             yield Finding(identifier, why or f"it has no condition {kind}", (thing,))
 
 
 def early_availability(view: View) -> Iterator[Finding]:
     """The CR says Available before the last replica is ready."""
-    if view.cluster.kubevirt is None or not vm_state.holds(view.cluster.kubevirt, "Available"):
+    if view.cluster.kubevirt is None or not conditions.holds(view.cluster.kubevirt, "Available"):
         return
     late = [each for each in components(view) if each.ready < each.wanted]
     for each in late:
@@ -252,9 +252,9 @@ def early_availability(view: View) -> Iterator[Finding]:
 def subresource_api(view: View) -> Iterator[Finding]:
     """Whether the API server reaches virt-api, for start, stop, pause, migrate and console."""
     for item in _own_services(view.cluster.api_services):
-        if not vm_state.holds(item, "Available"):
-            condition = vm_state.condition(item, "Available")
-            why = ": ".join(str(condition[key]) for key in ("reason", "message") if condition.get(key))
+        if not conditions.holds(item, "Available"):
+            condition = conditions.find(item, "Available")
+            why = conditions.describe(condition)
             thing = Thing("APIService", str(item["metadata"]["name"]))
             yield Finding("kubevirt-api-unavailable", why or "it has no condition Available", (thing,))
 

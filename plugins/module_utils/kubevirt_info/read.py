@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import vm_state, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import key_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import (
@@ -26,7 +26,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import Placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import is_ready, seconds
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import seconds
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import LAUNCHER
 
 Object = dict[str, Any]
@@ -35,7 +35,6 @@ _HEARTBEAT = "kubevirt.io/heartbeat"
 _CREATED_BY = "kubevirt.io/created-by"
 _DOMAIN = "kubevirt.io/domain"
 _MIGRATION = "kubevirt.io/migrationJobUID"
-_ENDED = frozenset({"Succeeded", "Failed"})
 _LOST = ("containerDisk", "emptyDisk", "ephemeral")
 _WATCHED_CONDITIONS = ("LiveMigratable", "StorageLiveMigratable")
 
@@ -46,7 +45,7 @@ def node(item: Object) -> Node:
         name=str(meta["name"]),
         labels=meta.get("labels") or {},
         taints=placement.taints(spec),
-        ready=vm_state.holds(item, "Ready"),
+        ready=conditions.holds(item, "Ready"),
         cordoned=bool(spec.get("unschedulable")),
         room=amounts(status.get("allocatable")),
         addresses=tuple(str(entry["address"]) for entry in status.get("addresses") or [] if entry.get("address")),
@@ -64,7 +63,7 @@ def pod(item: Object) -> Pod:
         name=str(meta["name"]),
         node=str(spec.get("nodeName") or ""),
         labels=labels,
-        ready=is_ready(item),
+        ready=conditions.holds(item, "Ready"),
         requests=requests(spec),
         vmi=str(labels.get(_CREATED_BY) or "") if launcher else "",
         machine=str((meta.get("annotations") or {}).get(_DOMAIN) or meta["name"]),
@@ -89,9 +88,9 @@ def vm(item: Object) -> Vm:
 def vmi(item: Object) -> Vmi | None:
     """An instance; None where it has ended."""
     status = item.get("status") or {}
-    if status.get("phase") in _ENDED:
+    if status.get("phase") in conditions.FINAL_PHASES:
         return None
-    found = {kind: vm_state.condition(item, kind) for kind in _WATCHED_CONDITIONS}
+    found = {kind: conditions.find(item, kind) for kind in _WATCHED_CONDITIONS}
     owners = [owner for owner in item["metadata"].get("ownerReferences") or [] if owner.get("controller")]
     return Vmi(
         key=key_of(item),
@@ -100,7 +99,7 @@ def vmi(item: Object) -> Vmi | None:
         guest=guest(item.get("spec") or {}),
         node=str(status.get("nodeName") or ""),
         leaving=bool(item["metadata"].get("deletionTimestamp")),
-        ready="True" in (vmi_state.condition(item, "Ready"), vmi_state.condition(item, "Paused")),
+        ready=conditions.holds(item, "Ready") or conditions.holds(item, "Paused"),
         refusals={
             kind: (str(one.get("reason") or "no reason given"), str(one.get("message") or ""))
             for kind, one in found.items()

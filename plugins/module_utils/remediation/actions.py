@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
     ApiError,
@@ -132,10 +133,10 @@ def serving(pods: Iterable[Object]) -> list[Object]:
 
 def unready(pod: Object) -> Object | None:
     """Pure: the merge patch of the status that makes the pod not ready, None where it is not ready anyway."""
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    if not any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions):
+    if not conditions.holds(pod, "Ready"):
         return None
-    changed = [{**each, "status": "False"} if each.get("type") == "Ready" else each for each in conditions]
+    known = pod["status"]["conditions"]
+    changed = [{**each, "status": "False"} if each.get("type") == "Ready" else each for each in known]
     return {"metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]}, "status": {"conditions": changed}}
 
 

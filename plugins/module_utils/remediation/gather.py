@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import NotFound
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation import names
@@ -127,14 +128,8 @@ def seconds(moment: str | None) -> float | None:
 
 
 def _etcd(pods: Sequence[Object], scope: Scope) -> Etcd:
-    members = tuple(EtcdMember(pod["spec"].get("nodeName", ""), is_ready(pod)) for pod in pods)
+    members = tuple(EtcdMember(pod["spec"].get("nodeName", ""), conditions.holds(pod, "Ready")) for pod in pods)
     return Etcd(members, scope.etcd_members, scope.etcd_healthy)
-
-
-def is_ready(pod: Mapping[str, Any]) -> bool:
-    """Whether a pod's Ready condition is true."""
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(entry.get("type") == "Ready" and entry.get("status") == "True" for entry in conditions)
 
 
 def _listed(client: Client, resource: Resource) -> list[Object]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import drain, drain_plan, drain_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_node import Limits
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Blocker, Facts, Ride, Wishes
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_plan import Blocker, Departure, Facts, Wishes
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drain_state import Reply, Seen
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Answer, api_error
 
@@ -52,7 +52,7 @@ def facts(vmi: Any, run_strategy: str | None = "Always", nodes: Any = None, pods
 
 def leaves(vmi: Any, known: Facts | None = None, **wishes: Any) -> str:
     """`way fate`, or `blocked` with what it says."""
-    found = drain_plan.ride(vmi, launcher(), known or facts(vmi), Wishes(**wishes))
+    found = drain_plan.departure(vmi, launcher(), known or facts(vmi), Wishes(**wishes))
     return f"blocked: {found.why}; {found.fix}" if isinstance(found, Blocker) else f"{found.way} {found.fate}"
 
 
@@ -193,9 +193,9 @@ def test_pods_that_would_be_lost_block_unless_that_is_allowed() -> None:
 def test_a_plan_counts_what_stays_and_takes_no_pod_of_a_machine_that_is_elsewhere() -> None:
     vmi = instance("LiveMigrate", on="n2")
     plan = drain_plan.plan("n1", [launcher(), pod("DaemonSet"), pod()], facts(vmi), Wishes())
-    assert plan.rides == [] and plan.blockers == [] and len(plan.pods) == 1 and plan.counts == {"daemon_set": 1}
+    assert plan.departures == [] and plan.blockers == [] and len(plan.pods) == 1 and plan.counts == {"daemon_set": 1}
     starting = instance("LiveMigrate", on=None)
-    assert len(drain_plan.plan("n1", [launcher()], facts(starting), Wishes()).rides) == 1
+    assert len(drain_plan.plan("n1", [launcher()], facts(starting), Wishes()).departures) == 1
 
 
 WEBHOOK = 'admission webhook "virt-launcher-eviction-interceptor.kubevirt.io" denied the request: '
@@ -246,8 +246,8 @@ def migration(phase: str, uid: str = "mu") -> dict[str, Any]:
 
 
 def became(way: str, expected: str, **seen: Any) -> tuple[str, str, float]:
-    ride = Ride(KEY, "u", way, expected)
-    found = drain_state.fate(ride, "n1", Seen(**{"vmi": None, "pod": None, **seen}), attempts=2, grace=60)
+    departure = Departure(KEY, "u", way, expected)
+    found = drain_state.fate(departure, "n1", Seen(**{"vmi": None, "pod": None, **seen}), attempts=2, grace=60)
     return found.end, found.why, found.after
 
 
