@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
 
 Object = Mapping[str, Any]
@@ -106,49 +106,13 @@ def _shown(taint: Object) -> str:
 
 def is_tolerated(spec: Object, taint: Object) -> bool:
     """Whether a pod with this spec tolerates a taint, be it that of a cordon."""
-    return any(_tolerates(found, taint) for found in spec.get("tolerations") or [])
-
-
-def _tolerates(toleration: Object, taint: Object) -> bool:
-    if toleration.get("effect") not in (None, "", taint.get("effect")):
-        return False
-    if toleration.get("operator") == "Exists":
-        return toleration.get("key") in (None, "", taint.get("key"))
-    same_key = toleration.get("key") == taint.get("key")
-    return same_key and (toleration.get("value") or "") == (taint.get("value") or "")
+    (found,) = placement.taints({"taints": [taint]})
+    return any(toleration.covers(found) for toleration in placement.parse(spec).tolerations)
 
 
 def _meets_affinity(spec: Object, node: Object) -> bool:
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms")
-    return terms is None or any(_meets_term(term, node) for term in terms)
-
-
-def _meets_term(term: Object, node: Object) -> bool:
-    """A term without any expression matches nothing."""
-    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
-    names = {"metadata.name": name_of(node)}
-    met = [_meets(item, labels_of(node)) for item in expressions] + [_meets(item, names) for item in fields]
-    return bool(met) and all(met)
-
-
-def _meets(expression: Object, labels: Mapping[str, str]) -> bool:
-    found = labels.get(str(expression.get("key")))
-    operator, values = expression.get("operator"), expression.get("values") or []
-    if operator in ("In", "NotIn"):
-        return (found in values) == (operator == "In")
-    if operator in ("Exists", "DoesNotExist"):
-        return (found is not None) == (operator == "Exists")
-    if operator in ("Gt", "Lt") and found is not None and values:
-        return _compares(operator, found, values[0])
-    return False
-
-
-def _compares(operator: str, found: str, bound: str) -> bool:
-    try:
-        return int(found) > int(bound) if operator == "Gt" else int(found) < int(bound)
-    except ValueError:
-        return False
+    terms = placement.parse(spec).terms
+    return terms is None or any(term.holds(name_of(node), labels_of(node)) for term in terms)
 
 
 def room(node: Object, pods: Iterable[Object]) -> dict[str, int]:

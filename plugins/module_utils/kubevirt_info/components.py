@@ -13,11 +13,11 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Budget, Node, Pod
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import (
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import (
     label_selector,
     matches,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import COMPONENTS, HANDLER, replicas
 
 Object = Mapping[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Pod
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import PodTerm
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import PodTerm
 
 # A term, and the namespace of the pods that have it.
 Group = tuple[str, PodTerm]

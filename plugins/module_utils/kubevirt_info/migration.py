@@ -11,8 +11,8 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Budget, Claim, Pod, Quota
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import matches
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import Machine, View
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import matches
 
 _LIVE, _STORAGE = "LiveMigratable", "StorageLiveMigratable"
 _DISKS, _DEVICES = "DisksNotLiveMigratable", "HostDeviceNotLiveMigratable"

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import (
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.x509 import Certificate
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import (
     NodeTerms,
     Placement,
     Selector,
     Taint,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.x509 import Certificate
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import CONTROL_PLANE
 
 Object = Mapping[str, Any]

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, vm_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, placement, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import key_of
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import (
     STATE_CLAIM,
     Budget,
@@ -24,7 +23,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
     Vmi,
     Volume,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import Placement
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import Placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import seconds
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import LAUNCHER

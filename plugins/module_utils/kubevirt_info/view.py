@@ -25,7 +25,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
     Vm,
     Vmi,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import (
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import (
     NodeTerms,
     Placement,
     Requirement,

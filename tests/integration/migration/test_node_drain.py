@@ -428,7 +428,7 @@ def test_faults_and_missing_nodes(world: World, drain: Run, module: Run) -> None
 def test_a_standalone_instance_is_evicted_only_by_force(client: Any, world: World, drain: Run) -> None:
     from kubevirt_contract.manifests import instance
 
-    body = instance("v", {})
+    body = instance("v", {"spec": {"evictionStrategy": "None"}})
     body["metadata"]["labels"] = {"test": world.namespace}
     client.create(VMI, body, world.namespace)
     until("ready", lambda: is_ready(client.find(VMI, "v", world.namespace)))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import pod_requests
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import placement, read
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.placement import Taint
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import placement, pod_requests
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import read
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import Taint
 from ha_world import REQUIRED
 
 LABELS = {"zone": "a", "cores": "8"}
