@@ -283,9 +283,13 @@ def _with_user(connection: Connection, user: Mapping[str, Any], where: str) -> C
         token_file=user.get("tokenFile"),
         username=user.get("username"),
         password=user.get("password"),
-        impersonate_user=user.get("as"),
-        impersonate_groups=tuple(user.get("as-groups") or ()),
+        **_impersonation(user),
     )
+
+
+def _impersonation(user: Mapping[str, Any]) -> dict[str, Any]:
+    """As whom a kubeconfig's user acts, however it logs in."""
+    return {"impersonate_user": user.get("as"), "impersonate_groups": tuple(user.get("as-groups") or ())}
 
 
 def _by_plugins_settings(
@@ -296,7 +300,7 @@ def _by_plugins_settings(
 
 
 def _through_plugin(
-    connection: Connection, config: dict[str, Any], context: str, _user: dict[str, Any], where: str
+    connection: Connection, config: dict[str, Any], context: str, user: dict[str, Any], where: str
 ) -> Connection:
     """Log in by the kubeconfig's plug-in, which the kubernetes package runs."""
 
@@ -329,6 +333,7 @@ def _through_plugin(
         cert_file=settings.cert_file,
         key_file=settings.key_file,
         renew=lambda: _token_of(login()),
+        **_impersonation(user),
     )
 
 

@@ -24,7 +24,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.data_volume_options import upload_path
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, NotFound, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Plan
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DATA_VOLUME, PVC, VM
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DATA_VOLUME, PVC, STORAGE_CLASS, VM
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]
@@ -65,12 +65,36 @@ class Claims:
         return {} if self._found.unreadable else dict(self._found.scopes)
 
 
-def kind(claims: Claims | None = None) -> objects.Kind:
-    """Data volumes as declared objects; with `claims` a plan is checked against the claims that are there."""
+@dataclass
+class Classes:
+    """The names of the StorageClasses, read once and only if somebody asks."""
+
+    client: Client
+    _names: frozenset[str] | None = None
+    _was_read: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def names(self) -> frozenset[str] | None:
+        """The names, None where the classes may not be read."""
+        with self._lock:
+            if not self._was_read:
+                self._was_read = True
+                try:
+                    found = self.client.list(STORAGE_CLASS).items
+                except HaError:
+                    return None
+                self._names = frozenset(str(item["metadata"]["name"]) for item in found)
+            return self._names
+
+
+def kind(claims: Claims | None = None, classes: Classes | None = None) -> objects.Kind:
+    """Data volumes as declared objects; with `claims` and `classes` a plan is checked against those that are there."""
 
     def accept(options: Options, todo: Plan) -> None:
         if claims is not None:
             _accept(options, todo, claims)
+        if classes is not None and todo.action == "created":
+            _accept_class(options, classes)
 
     return objects.Kind(
         DATA_VOLUME, data_volume_object.desired, data_volume_object.new, accept, frozen=data_volume_object.FROZEN
@@ -114,6 +138,20 @@ def _accept_new(options: Options, claim: Object | None, where: str) -> None:
             "cannot be created, a claim of its name is there that is no DataVolume's",
             where=where,
             fix=f"Delete the claim, give another name, or let it be adopted with the annotation {_ADOPTION}: 'true'",
+        )
+
+
+def _accept_class(options: Options, classes: Classes) -> None:
+    """CDI would wait for a StorageClass that does not exist, without end."""
+    wanted = options.get("storage_class")
+    names = classes.names() if wanted else None
+    if names is not None and wanted not in names:
+        raise Refused(
+            f"cannot be created, there is no StorageClass {wanted}",
+            where=DATA_VOLUME.describe(str(options["namespace"]), str(options["name"])),
+            fix=f"Give one of {', '.join(sorted(names))} as storage_class, or make that one first"
+            if names
+            else "Make a StorageClass first: the cluster has none",
         )
 
 

@@ -234,6 +234,18 @@ def test_a_class_that_lets_no_claim_grow_is_named(volume: Run) -> None:
         assert made["failed"] and "StorageClass simulated-fixed does not let claims grow" in made["msg"], made
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_class_that_does_not_exist_is_told_with_those_that_do(
+    volume: Run, client: Any, namespace: str, check: bool
+) -> None:
+    good = {"name": "good", "source": {"blank": True}, "size": "1Gi", "storage_class": "simulated"}
+    made = volume(items=[good, {**good, "name": "bad", "storage_class": "simulate"}], check=check)
+    assert made["failed"] and "there is no StorageClass simulate" in made["msg"], made
+    assert "simulated-fixed" in made["msg"] and "as storage_class" in made["msg"]
+    assert client.find(DATA_VOLUME, "bad", namespace) is None
+    assert (client.find(DATA_VOLUME, "good", namespace) is None) is check
+
+
 @pytest.mark.parametrize(
     ("options", "field"),
     [

@@ -129,13 +129,16 @@ def test_a_log_in_plug_in_is_left_to_the_kubernetes_package(tmp_path: Path) -> N
             "apiVersion": "client.authentication.k8s.io/v1",
             "command": str(plugin),
             "interactiveMode": "Never",
-        }
+        },
+        "as": "eve",
+        "as-groups": ["ops"],
     }
     content = config(**user)
     content["current-context"] = "two"
     connection = auth.resolve({"kubeconfig": content})
     assert connection.token == "from-plugin"
     assert connection.renew is not None and connection.renew() == "from-plugin"
+    assert (connection.impersonate_user, connection.impersonate_groups) == ("eve", ("ops",))
 
 
 def identity(user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None, **given: Any) -> Any:

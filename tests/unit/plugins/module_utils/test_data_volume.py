@@ -36,6 +36,8 @@ class Cluster:
     def __init__(self, api: Any, reply: Any, **stored: Any) -> None:
         self.api, self.reply, self.stored = api, reply, stored
         self.refuse: dict[str, Any] = {}
+        items = [{"metadata": {"name": name}} for name in ("fast", "slow")]
+        self.classes = reply(200, {"metadata": {}, "items": items})
         api.says(*[self.answer] * 200)
 
     def answer(self, asked: Any) -> Any:
@@ -49,6 +51,8 @@ class Cluster:
             return self.reply(200, {"metadata": {}, "items": self.stored.get("events", [])})
         if path.endswith("/cdiconfigs/config"):
             return self.reply(200, {"status": {"filesystemOverhead": {"global": "0.06"}}})
+        if path.endswith("/storageclasses"):
+            return self.classes
         kind = "dv" if "/datavolumes" in path else "pvc"
         found = self.stored.get(kind)
         if asked.method == "POST":
@@ -80,6 +84,21 @@ def test_a_new_volume_costs_two_reads_and_a_write(api: Any, reply: Any) -> None:
     found = cluster.apply(OPTIONS)
     assert data_volume.result(found)["action"] == "created"
     assert cluster.requests == {"reads": 2, "writes": 1, "watches": 0}
+
+
+def test_a_class_that_does_not_exist_is_told_before_anything_is_written(api: Any, reply: Any) -> None:
+    cluster = Cluster(api, reply)
+    found = cluster.apply({**OPTIONS, "storage_class": "fats"})
+    assert "there is no StorageClass fats" in str(found.done.error) and "one of fast, slow" in str(found.done.error)
+    assert not cluster.writes()
+    assert not cluster.apply({**OPTIONS, "storage_class": "fast"}).done.error
+    # Who may not read classes is left to what CDI says.
+    cluster.classes = reply(403, {"reason": "Forbidden", "message": "forbidden"})
+    assert not cluster.apply({**OPTIONS, "storage_class": "fats"}).done.error
+    # One that is there keeps its class, be that gone or not.
+    cluster = Cluster(api, reply, dv=dv(), pvc=claim())
+    cluster.classes = reply(500, {})
+    assert cluster.apply(OPTIONS).done.error is None
 
 
 def test_a_volume_as_wanted_costs_one_read(api: Any, reply: Any) -> None:
