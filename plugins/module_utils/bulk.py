@@ -115,17 +115,18 @@ def read(
     return found
 
 
-def absent_namespaces(client: Client, found: Snapshot, namespaces: Iterable[str]) -> list[str]:
+def absent_namespaces(client: Client, namespaces: Iterable[str], *found: Snapshot) -> list[str]:
     """Of the namespaces that were asked for by name those that do not exist, a sentence each: a LIST of one is empty and
     no error. Asked for are only those in which nothing was found."""
-    full = {key[0] for key in found.objects} | found.unreadable.keys()
+    full = {key[0] for each in found for key in each.objects}
+    full.update(namespace for each in found for namespace in each.unreadable)
 
     def missing(namespace: str) -> bool:
         return client.find(NAMESPACE, namespace) is None
 
     empty = sorted(set(namespaces) - full)
     answers = zip(empty, each(empty, missing, workers=8))
-    # Who may not read namespaces hears nothing of them.
+    # Of one that cannot be read, as by who may not, nothing is known.
     return [f"Namespace {namespace} does not exist" for namespace, answer in answers if answer is True]
 
 

@@ -119,7 +119,7 @@ def read(
 
 def warn_of_absent(module: Module, client: Client, found: Snapshot) -> None:
     """Warns of each namespace that the parameters name and that does not exist."""
-    for text in bulk.absent_namespaces(client, found, module.params["namespaces"]):
+    for text in bulk.absent_namespaces(client, module.params["namespaces"], found):
         module.warn(text)
 
 

@@ -98,6 +98,8 @@ class Items:
                 yield f"{key}: {wrong}"
         if not options.get("namespace"):
             yield "namespace: is missing; give it beside the name, in defaults, or for the whole task"
+        if options.get("state") == "absent":
+            return  # of the rest nothing is sent
         yield from label_faults("labels", options.get("labels"))
         yield from annotation_faults("annotations", options.get("annotations"))
         yield from self.faults(options)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, placement
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import Placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
 
 Object = Mapping[str, Any]
@@ -52,16 +53,21 @@ def is_ready(node: Object) -> bool:
 
 def obstacles(spec: Object, node: Object) -> list[str]:
     """Why a node cannot take a machine with this instance's spec, a clause each; empty where nothing is known."""
-    return [*_of_node(node), *_of_machine(spec, node)]
+    return _obstacles(spec, placement.parse(spec), node)
+
+
+def _obstacles(spec: Object, rules: Placement, node: Object) -> list[str]:
+    return [*_of_node(node), *_of_machine(spec, rules, node)]
 
 
 def elsewhere(spec: Object, nodes: Iterable[Object], without: Iterable[str]) -> tuple[list[Object], str]:
     """The nodes that can take a machine, and in a sentence why the others cannot; `without` are names of those to leave."""
     left, fitting, reasons = frozenset(without), [], []
+    rules = placement.parse(spec)
     for node in nodes:
         if name_of(node) in left:
             continue
-        found = obstacles(spec, node)
+        found = _obstacles(spec, rules, node)
         if found:
             reasons.append(f"{name_of(node)} {' and '.join(found)}")
         else:
@@ -79,7 +85,7 @@ def _of_node(node: Object) -> Iterator[str]:
         yield f"takes no machines (label {_SCHEDULABLE} is {stated or 'missing'})"
 
 
-def _of_machine(spec: Object, node: Object) -> Iterator[str]:
+def _of_machine(spec: Object, rules: Placement, node: Object) -> Iterator[str]:
     labels = labels_of(node)
     for key, value in (spec.get("nodeSelector") or {}).items():
         if labels.get(key) != value:
@@ -90,12 +96,12 @@ def _of_machine(spec: Object, node: Object) -> Iterator[str]:
     model = ((spec.get("domain") or {}).get("cpu") or {}).get("model")
     if model and model not in _OWN_MODELS and labels.get(_CPU_MODEL + model) != "true":
         yield f"does not offer the CPU model {model}"
-    if not _meets_affinity(spec, node):
+    if not _meets_affinity(rules, node):
         yield "does not meet the machine's required node affinity"
     for taint in (node.get("spec") or {}).get("taints") or []:
         # That of a cordon is told by the cordon itself.
         hard = taint.get("effect") in ("NoSchedule", "NoExecute") and taint.get("key") != CORDON["key"]
-        if hard and not is_tolerated(spec, taint):
+        if hard and not _tolerates(rules, taint):
             yield f"has the taint {_shown(taint)} that the machine does not tolerate"
 
 
@@ -106,13 +112,16 @@ def _shown(taint: Object) -> str:
 
 def is_tolerated(spec: Object, taint: Object) -> bool:
     """Whether a pod with this spec tolerates a taint, be it that of a cordon."""
+    return _tolerates(placement.parse(spec), taint)
+
+
+def _tolerates(rules: Placement, taint: Object) -> bool:
     (found,) = placement.taints({"taints": [taint]})
-    return any(toleration.covers(found) for toleration in placement.parse(spec).tolerations)
+    return any(toleration.covers(found) for toleration in rules.tolerations)
 
 
-def _meets_affinity(spec: Object, node: Object) -> bool:
-    terms = placement.parse(spec).terms
-    return terms is None or any(term.holds(name_of(node), labels_of(node)) for term in terms)
+def _meets_affinity(rules: Placement, node: Object) -> bool:
+    return rules.terms is None or any(term.holds(name_of(node), labels_of(node)) for term in rules.terms)
 
 
 def room(node: Object, pods: Iterable[Object]) -> dict[str, int]:

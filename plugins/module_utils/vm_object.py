@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import plan, quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import as_text
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]
@@ -192,7 +193,7 @@ def _data_volume_templates(options: Options) -> list[Object] | None:
 def _data_volume_spec(template: Options) -> Object:
     size = template.get("size")
     return _given(
-        source=template.get("source") or {"blank": {}},
+        source=_given(**(template.get("source") or {})) or {"blank": {}},
         storage=_given(
             resources={"requests": {"storage": size}} if size else None,
             storageClassName=template.get("storage_class"),
@@ -273,7 +274,7 @@ def _affinity(options: Options) -> Object | None:
     parts = plan.merge({}, options.get("affinity") or {})
     if options.get("node_affinity"):
         rules = [
-            {"key": key, "operator": "In", "values": [str(value) for value in values]}
+            {"key": key, "operator": "In", "values": [as_text(value) for value in values]}
             for key, values in options["node_affinity"].items()
         ]
         terms = {"nodeSelectorTerms": [{"matchExpressions": rules}]}
@@ -304,13 +305,7 @@ def strings(values: Mapping[str, Any] | None) -> Object | None:
     """Labels and the like: numbers and booleans of a playbook as the strings that Kubernetes wants."""
     if values is None:
         return None
-    return {key: _text(value) for key, value in values.items()}
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value)
+    return {key: None if value is None else as_text(value) for key, value in values.items()}
 
 
 def _given(**fields: Any) -> Object:

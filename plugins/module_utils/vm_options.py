@@ -14,6 +14,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.data_volume_op
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import without_password
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import (
     annotation_faults,
+    key_fault,
     label_faults,
     label_value_fault,
     name_fault,
@@ -155,12 +156,17 @@ def faults(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _name_faults(values: Mapping[str, Any]) -> Iterator[str]:
-    """Names of other objects, and what becomes a label of the instance's pod: the API server would take a wrong one, and
-    the pod would never be made."""
+    """Names of other objects, and what becomes a label of the instance's pod: most of it is refused only when that pod
+    is made, which then never is."""
     for key in ("instancetype", "preference"):
         found = values.get(key)
         if isinstance(found, Mapping):
-            yield from _name_fault(f"{key}.name", found.get("name"))
+            wrong = name_fault(found.get("name"), subdomain=True)
+            if wrong:
+                yield f"{key}.name: {wrong}"
+    cloud_init = values.get("cloud_init")
+    if isinstance(cloud_init, Mapping):
+        yield from _name_fault("cloud_init.secret", cloud_init.get("secret"))
     yield from _name_fault("priority_class", values.get("priority_class"))
     yield from _name_fault("hostname", values.get("hostname"), subdomain=False)
     yield from label_faults("template_labels", values.get("template_labels"))
@@ -169,8 +175,9 @@ def _name_faults(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _name_fault(where: str, name: Any, *, subdomain: bool = True) -> Iterator[str]:
+    """Of a name that may be left out; an empty one is how an entry does so against its defaults."""
     wrong = name_fault(name, subdomain=subdomain)
-    if wrong:
+    if wrong and name != "":
         yield f"{where}: {wrong}"
 
 
@@ -226,24 +233,17 @@ def _duplicates(values: Mapping[str, Any], key: str) -> Iterator[str]:
 
 def _disk_faults(disk: Mapping[str, Any]) -> Iterator[str]:
     where = f"disks[{disk.get('name')}]"
-    yield from _name_fault(f"{where}.name", disk.get("name"), subdomain=False)
+    wrong = name_fault(disk.get("name"))
+    if wrong:
+        yield f"{where}.name: {wrong}"
     if disk.get("state") == "absent":
         return
-    for key in _OBJECT_SOURCES:
-        if disk.get(key):
-            yield from _name_fault(f"{where}.{key}", disk[key])
     # KubeVirt takes a claim or an image without a name, and the machine then waits for it.
     given = [key for key in DISK_SOURCES if disk.get(key) not in (None, "")]
     if len(given) != 1:
         found = f"has {len(given)} sources ({', '.join(given)})" if given else "has no source"
         yield f"{where}: {found}; give one of {', '.join(DISK_SOURCES)}"
-    if disk.get("empty_disk") is not None:
-        wrong = quantity.fault(disk["empty_disk"])
-        if wrong:
-            yield f"{where}.empty_disk: {wrong}"
-    template = disk.get("data_volume_template")
-    if isinstance(template, Mapping):
-        yield from _template_faults(where, template)
+    yield from _source_faults(where, disk)
     order = disk.get("boot_order")
     if isinstance(order, int) and order < 1:
         yield f"{where}.boot_order: {order} must be 1 or more"
@@ -251,10 +251,23 @@ def _disk_faults(disk: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}.bus: virtio has no CD-ROM; write sata or scsi"
 
 
+def _source_faults(where: str, disk: Mapping[str, Any]) -> Iterator[str]:
+    for key in _OBJECT_SOURCES:
+        yield from _name_fault(f"{where}.{key}", disk.get(key))
+    if disk.get("empty_disk") is not None:
+        wrong = quantity.fault(disk["empty_disk"])
+        if wrong:
+            yield f"{where}.empty_disk: {wrong}"
+    template = disk.get("data_volume_template")
+    if isinstance(template, Mapping):
+        yield from _template_faults(where, template)
+
+
 def _template_faults(where: str, template: Mapping[str, Any]) -> Iterator[str]:
     size = template.get("size")
     source = template.get("source")
-    kinds = list(source) if isinstance(source, Mapping) and source else ["blank"]
+    kinds = [str(kind) for kind, values in source.items() if values is not None] if isinstance(source, Mapping) else []
+    kinds = kinds or ["blank"]
     # What is cloned tells its size; the API server would take the rest, and CDI would only fail later.
     if size is None and kinds[0] not in ("pvc", "snapshot") and len(kinds) == 1:
         yield f"{where}.data_volume_template.size: is missing; {kinds[0]} does not tell it"
@@ -263,11 +276,13 @@ def _template_faults(where: str, template: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}.data_volume_template.size: {wrong}"
     yield from _name_fault(f"{where}.data_volume_template.name", template.get("name"))
     yield from _password_faults(f"{where}.data_volume_template.source", source)
-    if isinstance(source, Mapping):
-        unknown = [str(kind) for kind in source if kind not in TEMPLATE_SOURCES]
-        if len(source) != 1 or unknown:
-            found = f"knows no {', '.join(unknown)}; it " if unknown else ""
-            yield f"{where}.data_volume_template.source: {found}must have one key of {', '.join(TEMPLATE_SOURCES)}"
+    unknown = [kind for kind in kinds if kind not in TEMPLATE_SOURCES]
+    if len(kinds) != 1 or unknown:
+        found = f"knows no {', '.join(unknown)}; it " if unknown else ""
+        hint = "; sourceRef goes with data_volume and spec.dataVolumeTemplates" if "sourceRef" in unknown else ""
+        yield f"{where}.data_volume_template.source: {found}must have one key of {', '.join(TEMPLATE_SOURCES)}{hint}"
+    elif isinstance(source, Mapping) and not isinstance(source.get(kinds[0], {}), Mapping):
+        yield f"{where}.data_volume_template.source.{kinds[0]}: must be a map of fields"
 
 
 def _password_faults(where: str, source: Any) -> Iterator[str]:
@@ -316,13 +331,30 @@ def _placement_faults(values: Mapping[str, Any]) -> Iterator[str]:
     affinity = values.get("node_affinity")
     if isinstance(affinity, Mapping):
         for label, wanted in affinity.items():
-            if not isinstance(wanted, list) or not wanted:
+            if not isinstance(wanted, list) or not wanted or None in wanted:
                 yield f"node_affinity[{label}]: must be a list of the label's wanted values"
+                continue
+            wrongs = (key_fault(str(label)), *(label_value_fault(value) for value in wanted))
+            yield from (f"node_affinity[{label}]: {wrong}" for wrong in wrongs if wrong)
+    yield from _affinity_faults(values.get("affinity"))
     for preset in ("one_per_node", "keep_together"):
         given = values.get(preset)
-        wrong = label_value_fault(given.get("group")) if isinstance(given, Mapping) else None
+        group = given.get("group") if isinstance(given, Mapping) else None
+        wrong = "is empty" if group == "" else label_value_fault(group)
         if wrong:
             yield f"{preset}.group: {wrong}"
     one, together = values.get("one_per_node"), values.get("keep_together")
     if isinstance(one, Mapping) and isinstance(together, Mapping) and one.get("group") == together.get("group"):
         yield "one_per_node: and keep_together name the same group"
+
+
+def _affinity_faults(affinity: Any) -> Iterator[str]:
+    """The shape of what the presets add their rules to; the rest the API server knows better."""
+    for part in ("nodeAffinity", "podAffinity", "podAntiAffinity"):
+        rules = affinity.get(part) if isinstance(affinity, Mapping) else None
+        if rules is not None and not isinstance(rules, Mapping):
+            yield f"affinity.{part}: must be a map of rules"
+            continue
+        for key, terms in (rules or {}).items() if part != "nodeAffinity" else ():
+            if not isinstance(terms, list):
+                yield f"affinity.{part}.{key}: must be a list of terms"

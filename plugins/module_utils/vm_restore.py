@@ -24,7 +24,11 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.declared impor
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Existing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import (
+    annotation_faults,
+    label_faults,
+    name_fault,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     VM,
@@ -81,6 +85,9 @@ def faults(options: Options) -> Iterator[str]:
         if wrong:
             yield f"{key}: {wrong}"
     for volume in options.get("volumes") or []:
+        where = f"volumes[{volume.get('name')}]"
+        yield from label_faults(f"{where}.labels", volume.get("labels"))
+        yield from annotation_faults(f"{where}.annotations", volume.get("annotations"))
         wrong = name_fault(volume.get("restore_name"), subdomain=True)
         if wrong:
             yield f"volumes[{volume.get('name')}]: restore_name: {wrong}"

@@ -130,7 +130,7 @@ def _judge(resource: Resource, waiting: dict[Key, Target], both: bool, keys: Ite
 
 
 def _within(seconds: float) -> str:
-    return f"within {seconds:.0f} s" if seconds >= 1 else f"within {seconds:.1g} s"
+    return f"within {seconds:.0f} s" if seconds >= 10 else f"within {seconds:.2g} s"
 
 
 def _too_late(resource: Resource, target: Target, span: str) -> WaitFailed:

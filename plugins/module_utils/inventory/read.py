@@ -47,7 +47,7 @@ def content(client: Client, settings: Settings) -> Content:
             missing.append(f"No machine is reached through a Service: {outcome}")
         else:
             raise outcome
-    absent = bulk.absent_namespaces(client, found[VMI.kind], settings.namespaces)
+    absent = bulk.absent_namespaces(client, settings.namespaces, *found.values())
     return _content(found, absent, missing, settings)
 
 

@@ -515,3 +515,8 @@ def test_the_contracts_rows_about_cdi_hold(cluster: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert int(done.stdout.rsplit(" passed", 1)[0].rsplit(None, 1)[-1]) >= 20, done.stdout[-500:]
+
+
+def test_a_namespace_that_does_not_exist_is_told(module: Run) -> None:
+    shown = module("data_volume_info", namespaces=["typo"])
+    assert shown["data_volumes"] == [] and "Namespace typo does not exist" in str(shown["warnings"]), shown

@@ -141,6 +141,33 @@ def test_strict_fails_where_a_namespace_is_forbidden(
     assert f"Namespace {machines.namespaces[1]} is left out" in done.stderr
 
 
+def test_a_namespace_that_does_not_exist_is_told(inventory: Inventory, proxy: Any, machines: Any) -> None:
+    first, second, _third = machines.namespaces
+    # The second has no running machine that the label chooses.
+    found = inventory(host=proxy.url, namespaces=[first, second, "typo"], label_selectors=["app=nothing"])
+    assert not found.hosts and "Namespace typo does not exist" in found.said
+    assert first not in found.said and second not in found.said
+
+
+def test_groups_that_other_sources_made_are_joined(
+    ansible: Any, source: Any, proxy: Any, machines: Any, tmp_path: Path
+) -> None:
+    first = machines.namespaces[0]
+    group, host = f"namespace_{first.replace('-', '_')}", f"{first}-web-1"
+    static = tmp_path / "static"
+    static.write_text(f"[site:children]\n{group}\n[{group}]\nby-hand\n{host} colour=blue\n")
+    path = source(host=proxy.url, namespaces=[first])
+    done = ansible("ansible-inventory", "-i", str(static), "-i", str(path), "--list")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert sorted(found[group]["hosts"]) == sorted(["by-hand", host, f"{first}-web-2"])
+    assert found["site"]["children"] == [group] and group in found["kubevirt"]["children"]
+    assert found["_meta"]["hostvars"][host]["colour"] == "blue"
+    assert found["_meta"]["hostvars"][host]["vmi_name"]
+    chosen = ansible("ansible", "-i", str(static), "-i", str(path), f"site:&kubevirt:&node_*:!{host}", "--list-hosts")
+    assert f"{first}-web-2" in chosen.stdout and host not in chosen.stdout, chosen.stderr
+
+
 def test_one_namespace_is_one_list_in_it(
     inventory: Inventory, proxy: Any, machines: Any, allow: Callable[..., None]
 ) -> None:

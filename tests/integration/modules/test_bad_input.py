@@ -119,3 +119,12 @@ def assert_two_of_three(result: dict[str, Any], three: list[str]) -> None:
     assert result["failed"] and three[2] in result["msg"] and "forbidden" in result["msg"], result
     assert "Ask for the missing right" in result["msg"]
     assert not [name for name in three[:2] if name in result["msg"]], result["msg"]
+
+
+@pytest.mark.parametrize("which", ["vm_info", "vmi_info"])
+def test_a_namespace_that_does_not_exist_is_told_apart_from_an_empty_one(
+    module: Run, namespace: str, which: str
+) -> None:
+    shown = module(which, namespaces=[namespace, "typo"])
+    assert not shown.get("failed") and [str(one) for one in shown["warnings"]] == ["Namespace typo does not exist"]
+    assert "warnings" not in module(which, namespaces=[namespace])

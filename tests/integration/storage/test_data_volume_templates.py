@@ -44,7 +44,10 @@ def volume_of(client: Any, namespace: str, name: str) -> str:
     assert volumes["data"]["dataVolume"]["name"] == found
     (owner,) = client.get(PVC, found, namespace)["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"]) == (DATA_VOLUME.kind, found)
-    assert client.get(DATA_VOLUME, found, namespace)["status"]["phase"] == "Succeeded"
+    volume = client.get(DATA_VOLUME, found, namespace)
+    assert volume["status"]["phase"] == "Succeeded"
+    (owner,) = volume["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == (VM.kind, name)
     return found
 
 

@@ -64,6 +64,9 @@ TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
         ({"tolerations": [{"key": "gpu", "value": "no"}]}, node(taints=[TAINT]), "taint"),
         ({"tolerations": [{"operator": "Exists"}]}, node(taints=[TAINT]), ""),
         ({"tolerations": [{"key": "gpu", "value": "yes", "effect": "NoExecute"}]}, node(taints=[TAINT]), "taint"),
+        # Kubernetes compares a toleration without a key by its value alone.
+        ({"tolerations": [{"effect": ""}]}, node(taints=[{"key": "gpu", "effect": "NoSchedule"}]), ""),
+        (affinity(), node(), "affinity"),
         # That of a cordon comes and goes with it.
         ({}, node(taints=[{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]), ""),
     ],

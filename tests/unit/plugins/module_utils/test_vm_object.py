@@ -231,6 +231,33 @@ def test_good_options_have_no_faults() -> None:
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {"labels": {"example.com/App": "v1.2_x", "n": 1, "b": True, "empty": "", "gone": None}},
+        # Kubernetes takes any case in the prefix of an annotation, and anything as its value.
+        {"annotations": {"Example.com/Note": "any thing\n"}, "template_annotations": {"k": None}},
+        # How an entry leaves out what its defaults give.
+        {"hostname": "", "priority_class": "", "cloud_init": {"secret": ""}},
+        {"node_selector": {"gpu": True, "kubernetes.io/arch": "amd64"}, "node_affinity": {"gpu": [True], "n": [1, ""]}},
+        {"disks": [{"name": "r", "data_volume_template": {"name": "", "size": "1Gi", "source": {"blank": {}}}}]},
+        {"disks": [{"name": "r", "data_volume_template": {"source": {"http": None, "pvc": {"name": "c"}}}}]},
+        {"disks": [{"name": "r", "data_volume_template": {"size": "1Gi", "source": {"http": None}}}]},
+        {"one_per_node": {"group": 7}, "keep_together": {"group": "Shop_1"}},
+        {
+            "affinity": {
+                "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []},
+                "nodeAffinity": None,
+            }
+        },
+        # Of it nothing is sent.
+        {"state": "absent", "hostname": "A_B", "labels": {"a": "b c"}, "memory": "1GB"},
+    ],
+)
+def test_what_kubernetes_takes_is_no_fault(options: dict[str, Any]) -> None:
+    assert faults(**options) == []
+
+
+@pytest.mark.parametrize(
     ("options", "fault"),
     [
         ({"name": "x" * 64}, "name: .* has 64 characters, 63 is the most"),
@@ -307,6 +334,26 @@ def test_good_options_have_no_faults() -> None:
         ({"annotations": {"k" * 64: "any thing"}}, "annotations: the key .* has 64 characters, 63 is the most"),
         ({"template_labels": {"app": "-a"}}, r"template_labels\[app\]: '-a' must be"),
         ({"template_annotations": {"a/b/c": ""}}, "template_annotations: the key 'a/b/c' has a wrong prefix"),
+        ({"name": "v\n"}, r"name: 'v\\n' must be"),
+        ({"hostname": "h\n"}, r"hostname: 'h\\n' must be"),
+        ({"labels": {"app": "a\n"}}, r"labels\[app\]: 'a\\n' must be"),
+        ({"labels": {"app\n": "a"}}, r"labels: the key 'app\\n' must be"),
+        ({"cloud_init": {"secret": "Bad N"}}, "cloud_init.secret: 'Bad N' must be"),
+        ({"instancetype": {"name": ""}}, "instancetype.name: '' must be"),
+        ({"one_per_node": {"group": ""}}, "one_per_node.group: is empty"),
+        ({"node_affinity": {"a b": ["x"]}}, r"node_affinity\[a b\]: the key 'a b' must be"),
+        ({"node_affinity": {"zone": ["a b"]}}, r"node_affinity\[zone\]: 'a b' must be"),
+        ({"node_affinity": {"zone": [None]}}, r"node_affinity\[zone\]: must be a list"),
+        ({"affinity": {"podAntiAffinity": "x"}}, "affinity.podAntiAffinity: must be a map of rules"),
+        ({"affinity": {"podAffinity": {"required": "x"}}}, "affinity.podAffinity.required: must be a list of terms"),
+        (
+            {"disks": [{"name": "r", "data_volume_template": {"size": "1Gi", "source": {"http": "http://x"}}}]},
+            "data_volume_template.source.http: must be a map of fields",
+        ),
+        (
+            {"disks": [{"name": "r", "data_volume_template": {"size": "1Gi", "source": {"sourceRef": {}}}}]},
+            "knows no sourceRef; .* sourceRef goes with data_volume",
+        ),
         ({"node_selector": {"disk": "very fast"}}, r"node_selector\[disk\]: 'very fast' must be"),
         (
             {"spec": {"dataVolumeTemplates": [{"spec": {"source": {"http": {"url": "https://u:p@h/i"}}}}]}},
@@ -333,3 +380,10 @@ def test_layers_are_put_together_by_name() -> None:
         "memory": "1Gi",
         "disks": [{"name": "root", "cache": "none", "pvc": "c"}, {"name": "more", "pvc": "d"}],
     }
+
+
+def test_booleans_of_a_playbook_are_what_nodes_labels_hold() -> None:
+    made = instance(node_affinity={"gpu": [True, 1, "x"]}, node_selector={"gpu": True})
+    required = made["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert required["nodeSelectorTerms"][0]["matchExpressions"][0]["values"] == ["true", "1", "x"]
+    assert made["nodeSelector"] == {"gpu": "true"}

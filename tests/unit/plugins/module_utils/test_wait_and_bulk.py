@@ -262,10 +262,10 @@ def test_an_empty_namespace_is_told_from_one_that_does_not_exist(api: Any, reply
     gone = {"reason": "NotFound", "message": "not found"}
     api.says(reply(404, gone))
     found = bulk.Snapshot(objects={("full", "v"): machine(1)}, unreadable={"closed": HaError("forbidden")})
-    assert bulk.absent_namespaces(api.client(), found, ["full", "closed", "typo"]) == ["Namespace typo does not exist"]
+    assert bulk.absent_namespaces(api.client(), ["full", "closed", "typo"], found) == ["Namespace typo does not exist"]
     assert [asked.path for asked in api.asked] == ["/api/v1/namespaces/typo"]
     api.says(reply(body={"metadata": {"name": "empty"}}))
-    assert bulk.absent_namespaces(api.client(), found, ["empty"]) == []
+    assert bulk.absent_namespaces(api.client(), ["empty"], found) == []
     api.says(reply(403, {"reason": "Forbidden", "message": "forbidden"}))
-    assert bulk.absent_namespaces(api.client(), found, ["hidden"]) == []
-    assert bulk.absent_namespaces(api.client(), found, []) == []
+    assert bulk.absent_namespaces(api.client(), ["hidden"], found) == []
+    assert bulk.absent_namespaces(api.client(), [], found) == []

@@ -44,7 +44,7 @@ class DataVolumes:
         if resolved is None:
             return AGAIN
         pvc, refusal = self.cluster.pvcs.get(key), ("", "")
-        if pvc is None and annotations_of(dv).get(PRE_POPULATED):
+        if pvc is None and PRE_POPULATED in annotations_of(dv):
             return None  # somebody else makes the claim
         storage = await self._storage()
         try:

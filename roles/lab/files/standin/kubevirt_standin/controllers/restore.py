@@ -103,12 +103,23 @@ class Restores:
         if await restore_volumes.fill(self.cluster, restore, content, vm, status.get("restores") or []):
             return "Creating new PVCs"
         if not restored:
-            await self._write(restore, content, vm, status)
-            return "Updating target spec"
-        if vm is not None and restore_volumes.unfinished(self.cluster, vm):
-            return "Updating target spec"
+            return await self._update(restore, content, vm, status)
         await restore_volumes.remove_obsolete(self.cluster, restore, status.get("deletedDataVolumes") or [])
         return ""
+
+    async def _update(self, restore: Object, content: Object, vm: Object | None, status: Object) -> str:
+        """The next step of the target's spec: its DataVolumes first, then what goes is noted, then the target is written."""
+        kept = content["spec"]["source"]["virtualMachine"]
+        spec = restore_volumes.renamed(kept["spec"], status.get("restores") or [])
+        spec.pop("running", None)
+        waits = await restore_volumes.make_data_volumes(self.cluster, restore, spec)
+        names = restore_volumes.template_names
+        gone = [name for name in names(vm["spec"]) if name not in names(spec)] if vm else []
+        if gone != status.get("deletedDataVolumes", []):
+            status["deletedDataVolumes"] = gone
+        elif not waits:
+            await self._write(restore, kept, vm, spec)
+        return "Updating target spec"
 
     async def _not_off(self, restore: Object, key: str) -> str:
         policy = restore["spec"].get("targetReadinessPolicy") or "WaitGracePeriod"
@@ -137,16 +148,9 @@ class Restores:
             raise Problem(f"VMSnapshot {namespace}/{name} not ready")
         return await self.cluster.kube.get(SNAPSHOT_CONTENT, namespace, status["virtualMachineSnapshotContentName"])
 
-    async def _write(self, restore: Object, content: Object, vm: Object | None, status: Object) -> None:
+    async def _write(self, restore: Object, kept: Object, vm: Object | None, spec: Object) -> None:
         """Make the target, or give it the snapshot's spec; its run strategy stays as it is."""
-        kept = content["spec"]["source"]["virtualMachine"]
-        spec = restore_volumes.renamed(kept["spec"], status.get("restores") or [])
-        spec.pop("running", None)
         if vm is not None:
-            new = restore_volumes.template_names(spec)
-            gone = [name for name in restore_volumes.template_names(vm["spec"]) if name not in new]
-            if gone:
-                status["deletedDataVolumes"] = gone
             wanted = copy.deepcopy(vm)
             wanted["spec"] = spec | {"runStrategy": run_strategy(vm)}
             wanted["metadata"].setdefault("annotations", {})[LAST] = _mark(restore)

@@ -29,8 +29,7 @@ def plan(restore: Object, content: Object) -> list[Object]:
             "persistentVolumeClaim": name,
             "volumeSnapshotName": backup["volumeSnapshotName"],
         }
-        owner = controller_of(backup["persistentVolumeClaim"]) or {}
-        if volume in templated or (_in_place(restore) and owner.get("kind") == DATA_VOLUME.kind):
+        if volume in templated:
             one["dataVolumeName"] = name
         found.append(one)
     return found
@@ -69,7 +68,9 @@ async def fill(cluster: Cluster, restore: Object, content: Object, vm: Object | 
         elif deleting(pvc):
             waiting = True
         elif _in_place(restore) and not _is_ours(restore, pvc):
-            await _keep_from_filling(cluster, pvc)
+            owner = await _keep_from_filling(cluster, pvc)
+            if owner:
+                one["dataVolumeName"] = owner
             await cluster.remove(PVC, pvc)
             waiting = True
         elif (pvc.get("status") or {}).get("phase") != "Bound":
@@ -77,22 +78,34 @@ async def fill(cluster: Cluster, restore: Object, content: Object, vm: Object | 
     return waiting
 
 
-async def _keep_from_filling(cluster: Cluster, pvc: Object) -> None:
-    """The DataVolume of a claim that is about to go must not make it again."""
+async def _keep_from_filling(cluster: Cluster, pvc: Object) -> str:
+    """The DataVolume of a claim that is about to go, which must not make it again; empty where it is of none."""
     owner = controller_of(pvc)
     if owner is None or owner["kind"] != DATA_VOLUME.kind:
-        return
+        return ""
     dv = cluster.data_volumes.get(f"{pvc['metadata']['namespace']}/{owner['name']}")
     if dv is not None:
         marked = copy.deepcopy(dv)
-        marked["metadata"].setdefault("annotations", {})[PRE_POPULATED] = "true"
+        marked["metadata"].setdefault("annotations", {})[PRE_POPULATED] = dv["metadata"]["name"]
         await cluster.write(DATA_VOLUME, marked)
+    return str(owner["name"])
 
 
-def unfinished(cluster: Cluster, vm: Object) -> bool:
-    """Whether a DataVolume of the VM's templates has not taken its claim yet."""
-    found = [cluster.data_volumes.get(f"{vm['metadata']['namespace']}/{name}") for name in template_names(vm["spec"])]
-    return cluster.cdi and any(dv is None or (dv.get("status") or {}).get("phase") not in READY_PHASES for dv in found)
+async def make_data_volumes(cluster: Cluster, restore: Object, spec: Object) -> bool:
+    """The DataVolumes of a spec's templates, each for a claim that is filled already; whether there is one to wait for."""
+    namespace, waiting = restore["metadata"]["namespace"], False
+    for template in spec.get("dataVolumeTemplates") or [] if cluster.cdi else ():
+        known = cluster.data_volumes.get(f"{namespace}/{template['metadata']['name']}")
+        if known is not None:
+            waiting = waiting or (known.get("status") or {}).get("phase") not in READY_PHASES
+            continue
+        made = copy.deepcopy(template)
+        made["metadata"]["namespace"] = namespace
+        marks = {"restore.kubevirt.io/name": restore["metadata"]["name"], PRE_POPULATED: "true"}
+        made["metadata"]["annotations"] = (made["metadata"].get("annotations") or {}) | marks
+        await cluster.make(DATA_VOLUME, made)
+        waiting = True
+    return waiting
 
 
 async def remove_obsolete(cluster: Cluster, restore: Object, names: list[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 from ..kube import ApiError
-from ..resources import DATA_VOLUME, Object, owner_reference
+from ..resources import DATA_VOLUME, Object, controller_of, deleting, owner_reference
 from .claims import claims_of
 from .cluster import Cluster
 
@@ -40,6 +42,10 @@ class VolumeTemplates:
         if found is None:
             await self._create(vm, template)
             return False
+        if controller_of(found) is None and not deleting(found):
+            adopted = copy.deepcopy(found)
+            adopted["metadata"]["ownerReferences"] = [owner_reference(vm)]
+            found = await self._cluster.write(DATA_VOLUME, adopted)
         phase = (found.get("status") or {}).get("phase") or ""
         if phase == "Failed":
             text = f"DataVolume {name} failed to import disk image"
