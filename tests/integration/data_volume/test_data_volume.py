@@ -174,7 +174,7 @@ def test_a_failing_import_fails_before_the_time_is_over(volume: Run) -> None:
         ),
         ({"source": {"pvc": {"name": "no-such"}}}, "CloneWithoutSource: The source pvc no-such doesn't exist"),
         (
-            {"source": {"blank": True}, "size": "1Gi", "storage_class": "no-such"},
+            {"source": {"blank": True}, "size": "1Gi", "spec": {"storage": {"storageClassName": "no-such"}}},
             "ErrClaimNotValid: PVC spec is missing accessMode and no storageClass to choose profile",
         ),
     ],
