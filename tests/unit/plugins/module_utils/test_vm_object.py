@@ -387,3 +387,15 @@ def test_booleans_of_a_playbook_are_what_nodes_labels_hold() -> None:
     required = made["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert required["nodeSelectorTerms"][0]["matchExpressions"][0]["values"] == ["true", "1", "x"]
     assert made["nodeSelector"] == {"gpu": "true"}
+
+
+@pytest.mark.parametrize(
+    ("source", "sent"),
+    [
+        ({"http": None, "pvc": {"name": "c", "namespace": "a"}}, {"pvc": {"name": "c", "namespace": "a"}}),
+        ({"http": None}, {"blank": {}}),
+    ],
+)
+def test_a_source_that_is_null_is_none(source: Any, sent: Any) -> None:
+    made = new(disks=[{"name": "root", "data_volume_template": {"size": "1Gi", "source": source}}])
+    assert made["spec"]["dataVolumeTemplates"][0]["spec"]["source"] == sent

@@ -28,6 +28,8 @@ def restore(*conditions: tuple[str, str, str], **status: Any) -> dict[str, Any]:
         ({"snapshot": "a.b"}, ""),
         ({"vm": None, "snapshot": None, "state": "absent"}, ""),
         ({"volumes": [{"name": "d"}]}, "volumes[d]: needs one of restore_name, labels and annotations"),
+        ({"volumes": [{"name": "d", "labels": {"a": "b c"}}]}, "volumes[d].labels[a]: 'b c' must be"),
+        ({"volumes": [{"name": "d", "annotations": {"a b": ""}}]}, "volumes[d].annotations: the key 'a b' must be"),
         ({"volumes": [{"name": "d", "restore_name": "D"}]}, "volumes[d]: restore_name: 'D' must be"),
         ({"patches": [{"op": "move", "path": "/spec/a"}]}, "patches[0]: op 'move' must be one of add"),
         (
