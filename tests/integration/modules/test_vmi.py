@@ -40,7 +40,7 @@ def test_created_again_relabelled_and_deleted(client: Any, vmi: Run, namespace: 
     assert client.get(VMI, "v", namespace)["metadata"]["labels"]["app"] == "other"
 
     refused = vmi(memory="160Mi")
-    assert refused["failed"] and "spec cannot be changed once it is there" in refused["msg"], refused
+    assert refused["failed"] and "spec.domain.memory cannot be changed once it is there" in refused["msg"], refused
     assert refused["requests"]["writes"] == 0
 
     assert vmi(state="absent")["changed"] and client.find(VMI, "v", namespace) is None
