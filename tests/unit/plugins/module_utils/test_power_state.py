@@ -230,5 +230,5 @@ def test_the_second_machine_is_told_that_those_before_it_took_the_time(monkeypat
     monkeypatch.setattr(power._Run, "bring", lambda _run, _wave, span="": spans.append(span))
     monkeypatch.setattr(bulk, "fetch", lambda *_args, **_more: bulk.Snapshot())
     wanted = [{"name": name, "namespace": "a", "state": "restarted"} for name in ("v", "w")]
-    power.apply(None, wanted, Settings(wait_timeout=60), serial=1)  # type: ignore[arg-type]
+    power.apply(None, wanted, Settings(wait_timeout=60), serial=1)  # type: ignore[arg-type]  # nobody asks the client
     assert spans == ["", "in what was left of 60 s, after those before it"]
