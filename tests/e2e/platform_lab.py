@@ -53,7 +53,7 @@ def kubectl(*arguments: str) -> str:
 def apply(*objects: dict[str, Any]) -> None:
     command = [str(LAB / "bin" / "kubectl"), "--kubeconfig", str(LAB / "kubeconfig"), "apply", "-f", "-"]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    subprocess.run(command, check=True, input=text, text=True)
+    subprocess.run(command, check=True, capture_output=True, input=text, text=True)
 
 
 def get(*arguments: str) -> dict[str, Any]:
