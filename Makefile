@@ -27,7 +27,7 @@ $(VENV)/.made: $(wildcard requirements/*.txt)
 	  else echo "Python's venv module is missing: install the package python3-venv, or set PYTHON=/path/to/a/python" >&2; exit 1; fi; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==0.13.9
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
 	  -r requirements/py$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
 	@touch $@
 

@@ -224,7 +224,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import options, read
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.hosts import Content, Host, arrange
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.hosts import Content, Early, Host, arrange
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.transport import HAS_URLLIB3
 
 # Seconds over which a server that is out of reach is tried again.
@@ -271,9 +271,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._fill(self.get_cache_key(path), settings, cache)
 
     def _fill(self, key: str, settings: options.Settings, may_read: bool) -> None:
+        early = Early(settings)
         try:
-            content = self._cached(key, settings, may_read)
-            hosts, faults = arrange(content, settings, frozenset(self.inventory.groups))
+            content = self._cached(key, settings, early, may_read)
+            hosts, faults = arrange(content, settings, frozenset(self.inventory.groups), early)
         except HaError as error:
             raise AnsibleParserError(str(error)) from error
         if self.get_option("strict") and (content.unreadable or faults):
@@ -306,10 +307,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         except AnsibleError as error:
             raise AnsibleParserError(f"{key}: {error}") from error
 
-    def _cached(self, key: str, settings: options.Settings, may_read: bool) -> Content:
+    def _cached(self, key: str, settings: options.Settings, early: Early, may_read: bool) -> Content:
         """What was read, now or before; only an answer to the same question is taken from the cache."""
         if not self.get_option("cache"):
-            return self._read(settings)
+            return self._read(settings, early)
         asked = options.fingerprint(self._params)
         if may_read:
             try:
@@ -318,16 +319,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 found = {}
             if found.get("asked") == asked:
                 return Content(**found["content"])
-        content = self._read(settings)
+        content = self._read(settings, early)
         self.cache[key] = {"asked": asked, "content": asdict(content)}
         return content
 
-    def _read(self, settings: options.Settings) -> Content:
+    def _read(self, settings: options.Settings, early: Early) -> Content:
         if not HAS_URLLIB3:
             raise AnsibleParserError(missing_required_lib("urllib3"))
         client = Client(auth.resolve(self._params), workers=read.WORKERS, patience=PATIENCE)
         try:
-            return read.content(client, settings)
+            return read.content(client, settings, early.see)
         finally:
             client.close()
 

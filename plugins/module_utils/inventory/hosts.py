@@ -16,7 +16,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory impo
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.options import ALL, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.reach import reach
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.services import Key, Lead
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.redaction import LAST_APPLIED
 
 Record = dict[str, Any]
 
@@ -29,15 +28,6 @@ _STATUS = {
     "Succeeded": "Stopped",
     "Failed": "Stopped",
 }
-_BOOKKEEPING = frozenset(
-    {
-        "kubevirt.io/latest-observed-api-version",
-        "kubevirt.io/storage-observed-api-version",
-        "kubevirt.io/pci-topology-version",
-        "kubevirt.io/vm-generation",
-        LAST_APPLIED,
-    }
-)
 # Ansible takes them for the controller.
 _CONTROLLER = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -71,19 +61,45 @@ class Machine(NamedTuple):
     leads: Sequence[Lead]
 
 
+class Early:
+    """The hosts of instances, worked out as they come in; what else was read may make another host of some."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._found: dict[str, tuple[Machine, Host]] = {}
+
+    def see(self, vmi: Record) -> None:
+        """Works out the host of an instance that stands alone."""
+        machine = Machine((vmi["namespace"], vmi["name"]), None, vmi, vmi["labels"], ())
+        name = _name(machine, self._settings)
+        self._found[name] = machine, _host(name, machine, self._settings)
+
+    def host(self, name: str, machine: Machine) -> Host | None:
+        """The host of this machine, None where another one was worked out, or none."""
+        seen, host = self._found.get(name, (None, None))
+        return host if seen == machine else None
+
+
 def arrange(
-    content: Content, settings: Settings, existing: frozenset[str] = frozenset({"all", "ungrouped"})
+    content: Content,
+    settings: Settings,
+    existing: frozenset[str] = frozenset({"all", "ungrouped"}),
+    early: Early | None = None,
 ) -> tuple[list[Host], list[str]]:
     """The hosts in the order of their namespaces and names, and a sentence for each machine that cannot be one.
 
-    existing: the groups that the inventory has already; Ansible would take a host of such a name for the group.
+    existing: the groups that the inventory has already; Ansible would take a host of such a name for the group; early:
+    hosts that are worked out already.
     """
     named: dict[str, list[Machine]] = {}
     for machine in machines(content, settings):
-        namespace, name = machine.key
-        uid = (machine.vm or machine.vmi or {}).get("uid")
-        named.setdefault(settings.host_format.format(namespace=namespace, name=name, uid=uid), []).append(machine)
-    hosts = [_host(name, found[0], settings) for name, found in named.items() if len(found) == 1]
+        named.setdefault(_name(machine, settings), []).append(machine)
+    early = early or Early(settings)
+    hosts = [
+        early.host(name, found[0]) or _host(name, found[0], settings)
+        for name, found in named.items()
+        if len(found) == 1
+    ]
     groups = {settings.parent_group, *(group for host in hosts for group in host.groups)}
     reserved = _CONTROLLER | groups | existing
     faults = [*_ambiguous(named), *_reserved(hosts, reserved)]
@@ -132,6 +148,12 @@ def _runs(vmi: Mapping[str, Any] | None) -> bool:
     return vmi is not None and vmi["phase"] == "Running" and not vmi["deleting"]
 
 
+def _name(machine: Machine, settings: Settings) -> str:
+    namespace, name = machine.key
+    uid = (machine.vm or machine.vmi or {}).get("uid")
+    return settings.host_format.format(namespace=namespace, name=name, uid=uid)
+
+
 def _host(name: str, machine: Machine, settings: Settings) -> Host:
     vm, vmi = machine.vm, machine.vmi
     state, system = status(vm, vmi), records.os_name(vm, vmi)
@@ -146,8 +168,8 @@ def _host(name: str, machine: Machine, settings: Settings) -> Host:
         "vmi_status": state,
         "vmi_os": system,
         "vmi_unreachable": unreachable,
-        **(_of_instance(vmi) if vmi else {}),
-        **(_of_machine(vm) if vm else {}),
+        **(vmi["variables"] if vmi else {}),
+        **(vm["variables"] if vm else {}),
         **found,
     }
     if settings.reads_services:
@@ -155,49 +177,22 @@ def _host(name: str, machine: Machine, settings: Settings) -> Host:
     return Host(name, variables, tuple(_groups(machine, state, system, settings)))
 
 
-def _of_instance(vmi: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "vmi_uid": vmi["uid"],
-        "vmi_ready": vmi["ready"],
-        "vmi_migratable": vmi["migratable"],
-        "vmi_node_name": vmi["node"],
-        "vmi_addresses": {found["name"]: found["ips"] for found in vmi["interfaces"] if found["name"]},
-        "vmi_guest_os": vmi["guest_os"],
-        "vmi_labels": _telling(vmi["labels"], vmi["name"], vmi["node"]),
-        "vmi_annotations": _telling(vmi["annotations"], vmi["name"], vmi["node"]),
-    }
-
-
-def _of_machine(vm: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "vm_uid": vm["uid"],
-        "vm_run_strategy": vm["run_strategy"],
-        "vm_ready": vm["ready"],
-        "vm_restart_required": vm["restart_required"],
-        "vm_reason": vm["reason"],
-        "vm_labels": _telling(vm["labels"], vm["name"]),
-        "vm_annotations": _telling(vm["annotations"], vm["name"]),
-    }
-
-
-def _telling(pairs: Mapping[str, str], *known: str | None) -> dict[str, str]:
-    """Labels or annotations without those that repeat what is known, name or node, or are KubeVirt's bookkeeping."""
-    return {
-        key: value
-        for key, value in pairs.items()
-        if key not in _BOOKKEEPING and not (value in known and key.partition("/")[0].endswith("kubevirt.io"))
-    }
-
-
 def _groups(machine: Machine, state: str, system: str | None, settings: Settings) -> Iterator[str]:
     node = machine.vmi["node"] if machine.vmi else None
     single = {"namespace": machine.key[0], "node": node, "os": system, "status": state.lower()}
     for kind in settings.group_by:
         if kind == "label":
-            for pair in _telling(machine.labels, machine.key[1], node).items():
+            for pair in _telling_labels(machine, node).items():
                 yield group_name(kind, *pair)
         elif single[kind]:
             yield group_name(kind, single[kind])
+
+
+def _telling_labels(machine: Machine, node: str | None) -> Mapping[str, str]:
+    if machine.vm is None and machine.vmi:
+        found: Mapping[str, str] = machine.vmi["variables"]["vmi_labels"]
+        return found
+    return records.telling(machine.labels, machine.key[1], node)
 
 
 def _ambiguous(named: Mapping[str, Sequence[Machine]]) -> Iterator[str]:

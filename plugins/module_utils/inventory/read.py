@@ -13,7 +13,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Sn
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import records
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.hosts import Content
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.hosts import Content, Record
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.options import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import SERVICE, VM, VMI, Resource
 
@@ -25,15 +25,27 @@ WORKERS = 8
 PAGE = 5000
 
 
-def content(client: Client, settings: Settings) -> Content:
-    """All that the options need; HaError where nothing of it can be read."""
-    wanted: list[tuple[Resource, Trim]] = [(VMI, records.instance)]
+def content(client: Client, settings: Settings, seen: Callable[[Record], object] = lambda _record: None) -> Content:
+    """All that the options need; HaError where nothing of it can be read.
+
+    seen: called with each instance's record as it comes in, while the API server is still at work on the next ones,
+    where nothing else is read; again where the reading has to begin anew.
+    """
+    alone = not settings.reads_machines and not settings.reads_services
+
+    def instance(item: dict[str, Any]) -> Record:
+        record = records.instance(item)
+        if alone:
+            seen(record)
+        return record
+
+    wanted: list[tuple[Resource, Trim]] = [(VMI, instance)]
     if settings.reads_machines:
         wanted.append((VM, records.machine))
     if settings.reads_services:
         wanted.append((SERVICE, records.service))
     # A Service, or a machine, is told by instances that the selectors themselves would leave out.
-    selectors = settings.label_selectors if len(wanted) == 1 else ()
+    selectors = settings.label_selectors if alone else ()
 
     def read(kind: tuple[Resource, Trim]) -> Snapshot:
         return _read(client, kind[0], kind[1], settings.namespaces, selectors)

@@ -1,45 +1,90 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pure: what is kept of a machine, an instance and a Service; plain data, fit for a cache, and no secrets."""
+"""Pure: what is kept of a machine, an instance and a Service; plain data, fit for a cache, and no secrets.
+
+This is done object by object while the API server still sends: what one object says by itself is best worked out here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import entries
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    conditions,
+    redaction,
+    vm_state,
+    vmi_state,
+)
 
 Object = dict[str, Any]
 
 _PREFERENCES = ("kubevirt.io/cluster-preference-name", "kubevirt.io/preference-name")
 _OS = "vm.kubevirt.io/os"
+_BOOKKEEPING = frozenset(
+    {
+        "kubevirt.io/latest-observed-api-version",
+        "kubevirt.io/storage-observed-api-version",
+        "kubevirt.io/pci-topology-version",
+        "kubevirt.io/vm-generation",
+        redaction.LAST_APPLIED,
+    }
+)
 
 
 def machine(vm: Object) -> Object:
-    """A VirtualMachine as `vm_info` shows it, with its template's labels, annotations and preference."""
-    spec = vm.get("spec") or {}
-    template = (spec.get("template") or {}).get("metadata") or {}
+    """A VirtualMachine: its status, labels and template's labels, what names its system, and its host variables."""
+    meta, spec = vm["metadata"], vm.get("spec") or {}
+    template, labels, name = (spec.get("template") or {}).get("metadata") or {}, meta.get("labels") or {}, meta["name"]
     return {
-        **entries.machine(vm, None, full=False),
+        "namespace": meta["namespace"],
+        "name": name,
+        "uid": meta.get("uid"),
+        "labels": labels,
+        "status": vm_state.status(vm).get("printableStatus"),
         "template_labels": template.get("labels") or {},
-        "hint": _hint(template) or _hint(vm["metadata"]) or (spec.get("preference") or {}).get("name") or "",
+        "hint": _hint(template) or _hint(meta) or (spec.get("preference") or {}).get("name") or "",
+        "variables": {
+            "vm_uid": meta.get("uid"),
+            "vm_run_strategy": vm_state.run_strategy(vm),
+            "vm_ready": vm_state.is_ready(vm),
+            "vm_restart_required": conditions.holds(vm, "RestartRequired"),
+            "vm_reason": vm_state.describe(vm),
+            "vm_labels": telling(labels, name),
+            "vm_annotations": _annotations(meta, name),
+        },
     }
 
 
 def instance(vmi: Object) -> Object:
-    """A VirtualMachineInstance as `vmi_info` shows it, and what its connections need.
+    """A VirtualMachineInstance: where it stands, what its connections need, and its host variables.
 
     guest: the guest's system by its agent in one word, "" without one; hint: the preference or the annotation that
     names a system; pod_network: the name of the pod network among its networks; ports: the named ports of its
     interfaces; host_name: the guest's, where it is not the instance's name.
     """
-    spec, status = vmi.get("spec") or {}, vmi.get("status") or {}
+    meta, spec, status = vmi["metadata"], vmi.get("spec") or {}, vmi.get("status") or {}
+    shown, labels = vmi_state.summary(vmi), meta.get("labels") or {}
     devices = (spec.get("domain") or {}).get("devices") or {}
+    name, node = meta["name"], shown["node"]
     return {
-        **entries.instance(vmi, full=False),
+        **{key: shown[key] for key in ("uid", "phase", "paused", "deleting", "node", "interfaces")},
+        "namespace": meta["namespace"],
+        "name": name,
+        "labels": labels,
+        "variables": {
+            "vmi_uid": shown["uid"],
+            "vmi_ready": shown["ready"],
+            "vmi_migratable": shown["migratable"],
+            "vmi_node_name": node,
+            "vmi_addresses": {found["name"]: found["ips"] for found in shown["interfaces"] if found["name"]},
+            "vmi_guest_os": shown["guest_os"],
+            "vmi_labels": telling(labels, name, node),
+            "vmi_annotations": _annotations(meta, name, node),
+        },
         "guest": str((status.get("guestOSInfo") or {}).get("id") or ""),
-        "hint": _hint(vmi["metadata"]),
+        "hint": _hint(meta),
         "pod_network": next((str(net["name"]) for net in spec.get("networks") or [] if "pod" in net), ""),
         "ports": {
             str(port["name"]): int(port["port"])
@@ -79,6 +124,20 @@ def os_name(vm: Mapping[str, Any] | None, vmi: Mapping[str, Any] | None) -> str 
     if name.startswith(("mswindows", "windows", "win2k")):
         return "windows"
     return (name if guest else name.split(".", maxsplit=1)[0].rstrip("0123456789-_")) or None
+
+
+def telling(pairs: Mapping[str, str], *known: str | None) -> dict[str, str]:
+    """Labels or annotations without those that repeat what is known, name or node, or are KubeVirt's bookkeeping."""
+    return {
+        key: value
+        for key, value in pairs.items()
+        if key not in _BOOKKEEPING and not (value in known and key.partition("/")[0].endswith("kubevirt.io"))
+    }
+
+
+def _annotations(meta: Mapping[str, Any], *known: str | None) -> dict[str, str]:
+    found = meta.get("annotations")
+    return telling(redaction.hide_secrets(found), *known) if found else {}
 
 
 def _hint(meta: Mapping[str, Any]) -> str:

@@ -17,6 +17,8 @@ from .standalone import Ports
 from .standalone import run as run_standalone
 
 BINARIES = ("etcd", "kube-apiserver")
+# A server with so few objects has a small heap, which Go would collect time and again: a fifth of its processor time.
+COLLECT_LATE = {"GOGC": "400"}
 
 
 def free_port() -> int:
@@ -144,7 +146,9 @@ class DevCluster:
     def _spawn(self, name: str, *flags: str) -> None:
         with open(self._folder / f"{name}.log", "wb") as log:
             command = [str(self._binaries / name), *flags]
-            self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
+            environment = os.environ | COLLECT_LATE
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+            self._processes.append(process)
 
     async def _wait(self) -> None:
         kube = Kube.from_kubeconfig(str(self.kubeconfig))

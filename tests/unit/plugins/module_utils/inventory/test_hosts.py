@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.hosts import arrange
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory.hosts import Early, arrange
 from made_up_cluster import content, hosts, interface, service, settings, variables, vm, vmi
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -214,3 +214,23 @@ def test_objects_without_anything_but_a_name() -> None:
     bare = {"metadata": {"name": "a", "namespace": "n"}}
     found = hosts(content(bare, vms=(bare,)), machines="all", connect_by=["network", "service", "virtctl"])
     assert found["n-a"].variables["vmi_status"] == "Stopped"
+
+
+def test_what_was_worked_out_early_is_the_host_unless_the_machine_tells_more() -> None:
+    alone = content(vmi("a"), vmi("b"))
+    owned = content(vmi("a"), vmi("b"), vms=(vm("b", labels={"tier": "db"}),))
+    for found, same in ((alone, [True, True]), (owned, [True, False])):
+        early = Early(settings())
+        for record in found.vmis:
+            early.see(record)
+        made, _faults = arrange(found, settings(), early=early)
+        assert made == arrange(found, settings())[0]
+        known = [host for _machine, host in early._found.values()]
+        assert [any(host is one for one in known) for host in made] == same
+
+
+def test_an_instance_that_was_read_again_is_worked_out_again() -> None:
+    early = Early(settings())
+    early.see(content(vmi("a", interfaces=[interface("10.0.0.1")])).vmis[0])
+    made, _faults = arrange(content(vmi("a", interfaces=[interface("10.0.0.2")])), settings(), early=early)
+    assert [host.variables["ansible_host"] for host in made] == ["10.0.0.2"]

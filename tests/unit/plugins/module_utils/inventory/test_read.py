@@ -40,7 +40,8 @@ class Cluster:
 
     def read(self, **given: Any) -> Any:
         client = self.api.client(workers=read.WORKERS)
-        return read.content(client, settings(**given))
+        self.seen: list[Any] = []
+        return read.content(client, settings(**given), self.seen.append)
 
     @property
     def lists(self) -> list[tuple[str, dict[str, list[str]]]]:
@@ -150,3 +151,13 @@ def test_only_what_is_needed_is_kept(cluster: Callable[..., Cluster]) -> None:
 
     found = cluster().read(machines="all", connect_by="service")
     assert not any(depth(item) for item in (*found.vms, *found.vmis, *found.services))
+
+
+@pytest.mark.parametrize(("given", "seen"), [({}, 3), ({"machines": "all"}, 0), ({"connect_by": ["service"]}, 0)])
+def test_instances_are_told_as_they_come_in_where_nothing_else_is_read(
+    cluster: Any, given: dict[str, Any], seen: int
+) -> None:
+    asked = cluster()
+    found = asked.read(**given)
+    assert len(found.vmis) == 3
+    assert asked.seen == found.vmis[:seen]
