@@ -15,5 +15,5 @@ options:
     description:
       - How many requests are under way at once, from 1 to 64.
     type: int
-    default: 8
+    default: 16
 """

@@ -347,8 +347,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 known = {key: made.vars[key] for key in ("inventory_file", "inventory_dir") if key in made.vars}
             else:
                 made = self.inventory.hosts[host.name] = AnsibleHost(host.name)
-            made.vars.update(known)
-            made.vars.update(host.variables)
+            made.vars = {**known, **host.variables}
             for name in dict.fromkeys(host.groups or (parent,)):
                 if name in before:
                     groups[name].add_host(made)

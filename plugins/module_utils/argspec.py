@@ -91,7 +91,7 @@ def wait(*, default: bool = True, timeout: int = 300) -> ArgumentSpec:
 
 def bulk() -> ArgumentSpec:
     """How many requests are under way at once."""
-    return ArgumentSpec({"workers": {"type": "int", "default": 8}})
+    return ArgumentSpec({"workers": {"type": "int", "default": 16}})
 
 
 def too_small(params: Mapping[str, Any], **least: int) -> Iterator[str]:

@@ -5,11 +5,13 @@
 
 Only what is given is compared and changed ("owned fields"). What the server filled in stays: a MAC address in an
 interface, a firmware UUID, a default. Lists whose entries have a name are merged by it; others are taken whole.
+Objects are dicts and lists, as JSON has them: to ask for an abstract Mapping takes several times as long, and is asked
+a hundred times an object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import durations, quantity
@@ -39,10 +41,10 @@ _MISSING = object()
 
 def merge(current: Any, desired: Any, path: tuple[str, ...] = ()) -> Any:
     """`current` with `desired` in it; neither is changed. None removes a field; equal values stay as written."""
-    if isinstance(desired, Mapping):
-        return _merge_maps(current if isinstance(current, Mapping) else {}, desired, path)
-    if isinstance(desired, Sequence) and not isinstance(desired, str):
-        return _merge_lists(current if isinstance(current, list) else [], list(desired), path)
+    if isinstance(desired, dict):
+        return _merge_maps(current if isinstance(current, dict) else {}, desired, path)
+    if isinstance(desired, list):
+        return _merge_lists(current if isinstance(current, list) else [], desired, path)
     return current if same(current, desired, path) else desired
 
 
@@ -68,7 +70,7 @@ def same(one: Any, other: Any, path: tuple[str, ...] = ()) -> bool:
 
 def overlay(under: Any, over: Any, path: tuple[str, ...] = ()) -> Any:
     """Two layers of what is desired as one, `over` winning; unlike in merge() removals are kept, not carried out."""
-    if isinstance(under, Mapping) and isinstance(over, Mapping):
+    if isinstance(under, dict) and isinstance(over, dict):
         merged = dict(under)
         for key, value in over.items():
             merged[key] = overlay(merged[key], value, (*path, str(key))) if key in merged else value
@@ -89,7 +91,7 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
     patch: Object = {key: None for key in before if key not in after}
     for key, value in after.items():
         old = before.get(key, _MISSING)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
+        if isinstance(old, dict) and isinstance(value, dict):
             inner = merge_patch(old, value)
             if inner:
                 patch[key] = inner
@@ -100,7 +102,7 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
 
 def has_list(patch: Any) -> bool:
     """Whether a patch replaces a list, so that it must not meet an object that has changed since."""
-    if isinstance(patch, Mapping):
+    if isinstance(patch, dict):
         return any(has_list(value) for value in patch.values())
     return isinstance(patch, list)
 
@@ -109,7 +111,7 @@ def touches(patch: Mapping[str, Any], *path: str) -> bool:
     """Whether a patch changes anything at or below a path."""
     here: Any = patch
     for key in path:
-        if not isinstance(here, Mapping) or key not in here:
+        if not isinstance(here, dict) or key not in here:
             return False
         here = here[key]
     return True
@@ -177,7 +179,7 @@ def _merge_named(current: list[Any], desired: list[Any], path: tuple[str, ...]) 
 
 def entry_name(entry: Any) -> str | None:
     """The name that an entry of a list goes by, None where it has none."""
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, dict):
         return None
     name = entry.get("name") or (entry.get("metadata") or {}).get("name")
     return str(name) if name else None

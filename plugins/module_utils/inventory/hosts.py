@@ -66,18 +66,17 @@ class Early:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._found: dict[str, tuple[Machine, Host]] = {}
+        self._found: dict[Key, tuple[Machine, Host]] = {}
 
     def see(self, vmi: Record) -> None:
         """Works out the host of an instance that stands alone."""
         machine = Machine((vmi["namespace"], vmi["name"]), None, vmi, vmi["labels"], ())
-        name = _name(machine, self._settings)
-        self._found[name] = machine, _host(name, machine, self._settings)
+        self._found[machine.key] = machine, _host(machine, self._settings)
 
-    def host(self, name: str, machine: Machine) -> Host | None:
-        """The host of this machine, None where another one was worked out, or none."""
-        seen, host = self._found.get(name, (None, None))
-        return host if seen == machine else None
+    def host(self, machine: Machine) -> Host:
+        """The host of a machine, now or before."""
+        seen, host = self._found.get(machine.key, (None, None))
+        return host if host and seen == machine else _host(machine, self._settings)
 
 
 def arrange(
@@ -91,15 +90,12 @@ def arrange(
     existing: the groups that the inventory has already; Ansible would take a host of such a name for the group; early:
     hosts that are worked out already.
     """
-    named: dict[str, list[Machine]] = {}
-    for machine in machines(content, settings):
-        named.setdefault(_name(machine, settings), []).append(machine)
     early = early or Early(settings)
-    hosts = [
-        early.host(name, found[0]) or _host(name, found[0], settings)
-        for name, found in named.items()
-        if len(found) == 1
-    ]
+    named: dict[str, list[Host]] = {}
+    for machine in machines(content, settings):
+        host = early.host(machine)
+        named.setdefault(host.name, []).append(host)
+    hosts = [found[0] for found in named.values() if len(found) == 1]
     groups = {settings.parent_group, *(group for host in hosts for group in host.groups)}
     reserved = _CONTROLLER | groups | existing
     faults = [*_ambiguous(named), *_reserved(hosts, reserved)]
@@ -148,14 +144,10 @@ def _runs(vmi: Mapping[str, Any] | None) -> bool:
     return vmi is not None and vmi["phase"] == "Running" and not vmi["deleting"]
 
 
-def _name(machine: Machine, settings: Settings) -> str:
-    namespace, name = machine.key
-    uid = (machine.vm or machine.vmi or {}).get("uid")
-    return settings.host_format.format(namespace=namespace, name=name, uid=uid)
-
-
-def _host(name: str, machine: Machine, settings: Settings) -> Host:
+def _host(machine: Machine, settings: Settings) -> Host:
     vm, vmi = machine.vm, machine.vmi
+    namespace, own = machine.key
+    name = settings.host_format.format(namespace=namespace, name=own, uid=(vm or vmi or {}).get("uid"))
     state, system = status(vm, vmi), records.os_name(vm, vmi)
     found: dict[str, Any] = {}
     if vmi is not None and vmi["phase"] not in conditions.FINAL_PHASES:
@@ -163,8 +155,8 @@ def _host(name: str, machine: Machine, settings: Settings) -> Host:
     else:
         unreachable = f"the machine does not run, it is {state}"
     variables = {
-        "vmi_namespace": machine.key[0],
-        "vmi_name": machine.key[1],
+        "vmi_namespace": namespace,
+        "vmi_name": own,
         "vmi_status": state,
         "vmi_os": system,
         "vmi_unreachable": unreachable,
@@ -195,15 +187,18 @@ def _telling_labels(machine: Machine, node: str | None) -> Mapping[str, str]:
     return records.telling(machine.labels, machine.key[1], node)
 
 
-def _ambiguous(named: Mapping[str, Sequence[Machine]]) -> Iterator[str]:
+def _ambiguous(named: Mapping[str, Sequence[Host]]) -> Iterator[str]:
     for name, found in named.items():
         if len(found) > 1:
-            shown = " and ".join("/".join(machine.key) for machine in found)
+            shown = " and ".join(_shown(host) for host in found)
             yield f"{shown} would both be host {name} and are left out; tell them apart by host_format, as {{namespace}}_{{name}}"
 
 
 def _reserved(hosts: Iterable[Host], reserved: frozenset[str]) -> Iterator[str]:
     for host in hosts:
         if host.name in reserved:
-            found = f"{host.variables['vmi_namespace']}/{host.variables['vmi_name']}"
-            yield f"{found} would be host {host.name}, which is a group's or the controller's name, and is left out; change host_format"
+            yield f"{_shown(host)} would be host {host.name}, which is a group's or the controller's name, and is left out; change host_format"
+
+
+def _shown(host: Host) -> str:
+    return f"{host.variables['vmi_namespace']}/{host.variables['vmi_name']}"

@@ -18,7 +18,7 @@ from .standalone import run as run_standalone
 
 BINARIES = ("etcd", "kube-apiserver")
 # A server with so few objects has a small heap, which Go would collect time and again: a fifth of its processor time.
-COLLECT_LATE = {"GOGC": "400"}
+COLLECT_LATE = {"GOGC": "200"}
 
 
 def free_port() -> int:
