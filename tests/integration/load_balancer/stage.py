@@ -29,7 +29,7 @@ ROOT = HERE.parents[2]
 COPIED = ROOT.parts[-3:] == ("ansible_collections", "virtops", "kubevirt_ha")
 REPOSITORY = ROOT.parents[3] if COPIED else ROOT
 SYSTEM = Path(os.environ.get("LOAD_BALANCER_SYSTEM", REPOSITORY / ".cache" / "lab" / "system")).resolve()
-PROGRAMS = ("haproxy", "keepalived", "nft", "nginx")
+PROGRAMS = ("haproxy", "keepalived", "nft")
 SWITCH, CLIENT = "kvhalb-net", "192.0.2.1"
 PROFILE = "fast"
 VIP = {
@@ -48,11 +48,11 @@ exec sleep infinity
 """
 
 
-def lacks() -> str:
-    """Why there can be no stage here; empty where there can."""
+def lacks(*more: str) -> str:
+    """Why there can be no stage with these programs here; empty where there can."""
     if os.geteuid() != 0:
         return "needs root: load balancers run in namespaces"
-    missing = [name for name in PROGRAMS if not (SYSTEM / "usr/sbin" / name).exists()]
+    missing = [name for name in (*PROGRAMS, *more) if not (SYSTEM / "usr/sbin" / name).exists()]
     return f"needs {', '.join(missing)} in {SYSTEM}/usr/sbin: `make lab` installs them" if missing else ""
 
 
@@ -144,8 +144,14 @@ class Stage:
 
     def one_holder(self) -> Node:
         """Waits until the VIP is on one node."""
-        wait_until(lambda: len(self.holders()) == 1, "the VIP is on one node")
-        return self.holders()[0]
+        found: list[Node] = []
+
+        def one() -> bool:
+            found[:] = self.holders()
+            return len(found) == 1
+
+        wait_until(one, "the VIP is on one node")
+        return found[0]
 
     def client(self, per_second: float) -> subprocess.Popen[str]:
         """Asks the VIP until its standard input ends."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import balancers
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
-from stage import VIP, stage, wait_until
+from stage import VIP, lacks, stage, wait_until
 
 RELOADS = 5
 PER_SECOND = 100
@@ -22,6 +22,8 @@ ANOTHER = {**balancers.VMS, "port": 2222}
 
 @pytest.mark.parametrize("proxy", ["haproxy", "nginx"])
 def test_a_reload_loses_no_request(proxy: str, tmp_path: Path, figures: list[Figure]) -> None:
+    if why := lacks(proxy):
+        pytest.skip(why)
     with stage(tmp_path / "nodes", load_balancer_proxy=proxy) as made:
         holder = made.one_holder()
         client = made.client(PER_SECOND)

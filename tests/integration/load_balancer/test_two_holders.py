@@ -27,7 +27,7 @@ DROP = "table inet loss { chain input { type filter hook input priority -300; ip
 def watched(stage: Stage) -> Iterator[dict[int, float]]:
     """{number of holders: seconds} of what happened in the body, there when it is over."""
     seconds: dict[int, float] = {}
-    command = ("ip", "-timestamp", "-oneline", "-4", "monitor", "address")
+    command = ("ip", "-tshort", "-oneline", "-4", "monitor", "address")
     monitors = {
         node.name: subprocess.Popen(
             ("ip", "netns", "exec", node.netns, *command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -44,7 +44,9 @@ def watched(stage: Stage) -> Iterator[dict[int, float]]:
         for monitor in monitors.values():
             monitor.terminate()
         said = {name: monitor.communicate()[0] for name, monitor in monitors.items()}
-    seconds.update(holding(changes(said, str(VIP["address"])), before, begin, end))
+    found = changes(said, str(VIP["address"]))
+    assert found, f"no node told that the VIP came or went: {said}"
+    seconds.update(holding(found, before, begin, end))
 
 
 def figure(name: str, seconds: float, limit: float | None, **more: object) -> Figure:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who had an address when, from what `ip -timestamp -oneline monitor address` said on each node."""
+"""Who had an address when, from what `ip -tshort -oneline monitor address` said on each node."""
 
 from __future__ import annotations
 
