@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -114,15 +115,15 @@ class Node:
         log = (self.folder / f"{name}.log").open("ab")
         self.started[name] = subprocess.Popen(self.inside(*commands[name]), stdout=log, stderr=log)
 
-    def signal(self, name: str, signal: str) -> None:
-        """Signals the first of the program's processes, as systemd does with the unit's main process."""
-        run(*self.inside("sh", "-c", f"kill -{signal} $(pgrep --oldest --exact {name})"))
+    def signal(self, name: str, which: str, *options: str) -> None:
+        """Signals the program's processes that pgrep finds with these options."""
+        run(*self.inside("sh", "-c", f"kill -{which} $(pgrep {' '.join(options)} --exact {name})"))
 
     def reload(self) -> None:
         """Reloads the proxy as its systemd unit does."""
         if self.proxy == "haproxy":
             run(*self.inside("haproxy", "-Ws", "-f", "/srv/haproxy.cfg", "-c", "-q"))
-            self.signal("haproxy", "USR2")
+            self.signal("haproxy", "USR2", "--oldest")
         else:
             run(*self.inside("nginx", "-c", "/srv/nginx.conf", "-s", "reload"))
 
@@ -211,7 +212,16 @@ def stage(folder: Path, **given: Any) -> Iterator[Stage]:
             node.write()
             node.start(node.proxy)
             node.start("keepalived")
-        # What a node started ends with its first process.
-        done.callback(lambda: [process.wait() for node in nodes for process in node.started.values()])
-        done.callback(lambda: [os.kill(node.pid, 9) for node in nodes])
-        yield Stage(nodes)
+        try:
+            yield Stage(nodes)
+        finally:
+            for node in nodes:
+                _end(node)
+
+
+def _end(node: Node) -> None:
+    """All of the node ends with its first process; nsenter outside, which stopped with a stopped child, does not."""
+    os.kill(node.pid, signal.SIGKILL)
+    for process in node.started.values():
+        process.kill()
+        process.wait()
