@@ -43,6 +43,12 @@ def programs() -> str:
     return f"needs {' and '.join(missing)} in .cache/lab/bin: `make lab` builds them" if missing else ""
 
 
+def system() -> str:
+    """The nodes' Debian; its programs run in namespaces."""
+    there = (LAB / "system" / "usr" / "sbin" / "keepalived").exists()
+    return "" if there else "needs the nodes' system in .cache/lab/system: `make lab` installs it"
+
+
 def lab() -> str:
     return "" if (LAB / "inventory.yml").exists() else "needs the lab, which is not laid out: `make lab`"
 
@@ -93,15 +99,22 @@ def _playbook(level: str, name: str, minutes: float, *command: str) -> Check:
     return Check(level, name, _tool(*command), minutes, (root, memory), folder=REPOSITORY)
 
 
+def _scenario(name: str) -> Check:
+    command = _tool("molecule", "test", "--scenario-name", name)
+    environment = {"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)}
+    needs = (root, lab, holds(f"molecule/{name}/molecule.yml"))
+    return Check("scenario", name, command, 10, needs, folder=REPOSITORY, environment=environment)
+
+
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
 MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
 BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COPY / "roles/lab/files").glob("*.py"))
 # What the benchmarks import from elsewhere.
 BENCH_PATH = os.pathsep.join([str(CACHE), str(COPY / "tests/integration/contract")])
-# A folder each; these need no kube-apiserver.
-WITHOUT_CLUSTER = ("fencing", "libvirt", "preflight")
+# A folder each; what it needs, unless it is a kube-apiserver.
+NEEDS: dict[str, tuple[Need, ...]] = {"fencing": (), "libvirt": (), "load_balancer": (root, system), "preflight": ()}
 INTEGRATION = tuple(
-    _pytest("integration", name, f"tests/integration/{name}", 20, *(() if name in WITHOUT_CLUSTER else (programs,)))
+    _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
 )
 
@@ -111,6 +124,7 @@ CHECKS: tuple[Check, ...] = (
     _lint("types-plugins", *MYPY, "-p", PACKAGE, folder=CACHE),
     _lint("types-standin", *MYPY, "-p", "kubevirt_standin", folder=COPY / "roles/lab/files/standin"),
     _lint("types-lab", *MYPY, ".", folder=COPY / "roles/lab/files/nspawn_lab"),
+    _lint("types-load-balancer", *MYPY, "vrrp_listen.py", folder=COPY / "roles/load_balancer/files"),
     _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
     _lint("types-benchmarks", *MYPY, "-p", "kubevirt_bench", folder=COPY / "tests/benchmarks", MYPYPATH=BENCH_PATH),
@@ -137,15 +151,8 @@ CHECKS: tuple[Check, ...] = (
     _pytest("unit", "pytest", "tests/unit", 10),
     _playbook("lab", "create", 25, "ansible-playbook", "playbooks/lab.yml"),
     *INTEGRATION,
-    Check(
-        "scenario",
-        "load_balancer",
-        _tool("molecule", "test", "--scenario-name", "load_balancer"),
-        minutes=10,
-        needs=(root, lab, holds("molecule/load_balancer/molecule.yml")),
-        folder=REPOSITORY,
-        environment={"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)},
-    ),
+    _scenario("load_balancer"),
+    _scenario("load_balancer_nginx"),
     Check(
         "e2e",
         "demo",

@@ -91,6 +91,15 @@ def write_figures(path: str, figures: list[Figure], origin: Origin, at: float | 
     write_json(path, as_entries(figures, origin, at))
 
 
+def add_figures(path: str, figures: list[Figure], origin: Origin, at: float | None = None) -> None:
+    """Writes figures beside those of others in one file; those of the same name are replaced."""
+    there: dict[str, Any] = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            there = json.load(file)
+    write_json(path, {**there, **as_entries(figures, origin, at)})
+
+
 def write_json(path: str, value: Mapping[str, Any]) -> None:
     """Writes a JSON file whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")

@@ -95,8 +95,36 @@ EMPTY: dict[str, Any] = {
     ),
 }
 
+_VIP = {"name": "api", "address": "192.0.2.9", "port": 8443, "backends": {"group": "control_plane", "port": 6443}}
+BALANCERS = {
+    "variables": {
+        **QUIET,
+        "kubernetes_failure_detection": "fast",
+        "load_balancer_proxy": "nginx",
+        "load_balancer_firewall": "ufw",
+        "load_balancer_stats_address": "0.0.0.0",
+        "load_balancer_vips": [
+            {**_VIP, "router_id": 5},
+            {**_VIP, "name": "a b", "router_id": 6},
+            {**_VIP, "name": "other", "address": "192.0.2.10", "router_id": 5, "interface": "nowhere0"},
+        ],
+    },
+    "groups": {"control_plane": {"a": {}}, "load_balancers": {"a": {}}},
+    "faults": (
+        "nginx has no active checks of TCP backends and cannot keep load_balancer_failure_detection fast",
+        "load_balancer_firewall: ufw is unknown; allowed are none, nftables",
+        "a: load_balancer_stats_address 0.0.0.0 is no private address",
+        "a b: name may have letters, digits",
+        "a b: 192.0.2.9:8443 is given twice",
+        "api, a b have one address, 192.0.2.9, and several of router_id (5, 6)",
+        "other: router_id 5 is that of api too",
+        "a: load_balancer_vips: other: 192.0.2.10: interface nowhere0 is missing",
+    ),
+}
+CASES = {"incomplete": INCOMPLETE, "wrong types": WRONG_TYPES, "empty": EMPTY, "balancers": BALANCERS}
 
-@pytest.mark.parametrize("case", [INCOMPLETE, WRONG_TYPES, EMPTY], ids=["incomplete", "wrong types", "empty"])
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_fault_is_told_at_once(case: dict[str, Any], tmp_path: Path) -> None:
     groups = {name: {"hosts": hosts} for name, hosts in case["groups"].items()}
     if "control_plane" in groups:

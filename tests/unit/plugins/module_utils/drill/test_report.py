@@ -124,6 +124,13 @@ class TestSharedWriter:
             }
         }
 
+    def test_it_leaves_the_figures_of_others(self, tmp_path: Path) -> None:
+        path = tmp_path / "platform.json"
+        origin = Origin("make test", "0123abc", "release")
+        for name, value in (("a", 1), ("b", 2), ("a", 3)):
+            reports.add_figures(str(path), [Figure(name, value, "s")], origin, EPOCH)
+        assert {name: entry["value"] for name, entry in json.loads(path.read_text()).items()} == {"a": 3, "b": 2}
+
     @pytest.mark.parametrize(
         ("figure", "passed"),
         [

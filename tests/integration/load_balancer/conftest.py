@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stages of this folder, and where its figures go."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "unit" / "roles" / "load_balancer")]
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports  # noqa: E402
+from stage import PROFILE, REPOSITORY, Stage, lacks, stage  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def possible() -> None:
+    if why := lacks():
+        pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def figures() -> Iterator[list[reports.Figure]]:
+    """Collects figures; what was measured is written even where a test then failed."""
+    found: list[reports.Figure] = []
+    yield found
+    if not found:
+        return
+    git = ("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*")
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    origin = reports.Origin("pytest tests/integration/load_balancer", commit, "none: load balancers in namespaces")
+    reports.add_figures(str(REPOSITORY / "reports" / "platform.json"), found, origin)
+
+
+@pytest.fixture(scope="session")
+def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("haproxy")
+    with stage(folder, load_balancer_proxy="haproxy", load_balancer_failure_detection=PROFILE) as made:
+        yield made
