@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from .conftest import BINARIES, Render, text
+from .kubernetes_role import BINARIES, text, value
 
 CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -19,9 +20,10 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
 )
 
 
-def cluster(documents: Render, **given: Any) -> dict[str, Any]:
+def cluster(**given: Any) -> dict[str, Any]:
     """The ClusterConfiguration."""
-    (found,) = [one for one in documents("kubeadm-init.yaml.j2", **given) if one["kind"] == "ClusterConfiguration"]
+    documents = yaml.safe_load_all(text("kubeadm-init.yaml.j2", **given))
+    (found,) = [one for one in documents if one["kind"] == "ClusterConfiguration"]
     return dict(found)
 
 
@@ -43,15 +45,15 @@ def test_kubeadm_takes_its_configuration(given: dict[str, Any], tmp_path: Path) 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_audit_log_is_off_unless_asked_for(documents: Render) -> None:
-    api_server = cluster(documents)["apiServer"]
+def test_the_audit_log_is_off_unless_asked_for() -> None:
+    api_server = cluster()["apiServer"]
     assert [name for name in arguments(api_server) if name.startswith("audit")] == []
     assert "extraVolumes" not in api_server
 
 
-def test_the_api_server_sees_its_audit_policy_and_writes_its_log(documents: Render) -> None:
+def test_the_api_server_sees_its_audit_policy_and_writes_its_log() -> None:
     given = {"kubernetes_audit_log_dir": "/srv/audit", "kubernetes_audit_log_max_size": 7}
-    api_server = cluster(documents, kubernetes_audit_log=True, **given)["apiServer"]
+    api_server = cluster(kubernetes_audit_log=True, **given)["apiServer"]
     said = arguments(api_server)
     writable = {volume["mountPath"]: not volume["readOnly"] for volume in api_server["extraVolumes"]}
     assert (said["audit-log-path"], said["audit-log-maxsize"]) == ("/srv/audit/audit.log", "7")
@@ -59,7 +61,7 @@ def test_the_api_server_sees_its_audit_policy_and_writes_its_log(documents: Rend
     assert all(volume["hostPath"] == volume["mountPath"] for volume in api_server["extraVolumes"])
 
 
-def test_no_rule_of_a_user_comes_before_those_that_keep_secrets_out(value: Render) -> None:
+def test_no_rule_of_a_user_comes_before_those_that_keep_secrets_out() -> None:
     everything = {"level": "RequestResponse"}
     rules = value("__kubernetes_audit_policy", kubernetes_audit_rules=[everything])["rules"]
     before = rules[: rules.index(everything)]
