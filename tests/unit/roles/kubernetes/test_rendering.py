@@ -17,6 +17,7 @@ from .kubernetes_role import BINARIES, text, value
 CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {},
     {"kubernetes_audit_log": True, "kubernetes_failure_detection": "fastest"},
+    {"kubernetes_secrets_encryption": "aescbc", "kubernetes_kube_proxy_mode": "nftables"},
 )
 
 
@@ -78,3 +79,20 @@ def test_no_rule_of_a_user_comes_before_those_that_keep_secrets_out() -> None:
         ("authentication.k8s.io", "tokenreviews"),
         ("kubevirt.io", "*"),
     } <= private
+
+
+def test_an_override_has_the_last_word_on_kube_proxy() -> None:
+    mode = "__kubernetes_kube_proxy_configuration.mode"
+    assert value(mode) == "iptables"
+    assert value(mode, kubernetes_kube_proxy_mode="nftables") == "nftables"
+    assert (
+        value(mode, kubernetes_kube_proxy_overrides={"mode": "iptables"}, kubernetes_kube_proxy_mode="nftables")
+        == "iptables"
+    )
+
+
+def test_the_api_server_reads_its_keys() -> None:
+    api_server = cluster(kubernetes_secrets_encryption="secretbox")["apiServer"]
+    (mount,) = api_server["extraVolumes"]
+    assert Path(arguments(api_server)["encryption-provider-config"]).parent == Path(mount["mountPath"])
+    assert mount["readOnly"]
