@@ -10,6 +10,8 @@ set -euo pipefail
 server=$1 config=$2
 shift 2
 new=" $* "
+manifests=${MANIFESTS:-/etc/kubernetes/manifests}
+patience=${PATIENCE:-360} # A container that ended several times is started again after up to five minutes.
 
 container() { # of a component: the one that runs
   local label=labels.\"io.kubernetes id
@@ -29,7 +31,7 @@ ready() { # component; the ports are kubeadm's
 }
 
 for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
-  manifest=/etc/kubernetes/manifests/$component.yaml
+  manifest=$manifests/$component.yaml
   before=$(container "$component")
   sum=$(sha256sum <"$manifest")
   if [[ $component != etcd && $new == *" configuration "* ]]; then
@@ -43,11 +45,10 @@ for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
   else
     before=
   fi
-  # A container that ended several times is started again after up to five minutes.
-  end=$((SECONDS + 360))
-  until now=$(container "$component") && [[ -n $now && $now != "$before" ]] && ready "$component"; do
+  end=$((SECONDS + patience))
+  until now=$(container "$component") && [[ -n $now && (-z $before || $now != *"$before"*) ]] && ready "$component"; do
     if ((SECONDS > end)); then
-      echo "$component is not ready again after 360 s; its log is in /var/log/pods/kube-system_$component-*" >&2
+      echo "$component is not ready again after $patience s; its log is in /var/log/pods/kube-system_$component-*" >&2
       exit 1
     fi
     sleep 1
