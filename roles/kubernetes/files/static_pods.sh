@@ -27,7 +27,7 @@ ready() { # component; the ports are kubeadm's
     kube-controller-manager) url=https://127.0.0.1:10257/healthz ;;
     kube-scheduler) url=https://127.0.0.1:10259/readyz ;;
   esac
-  curl --silent --fail --insecure --max-time 2 --output /dev/null "$url"
+  curl --noproxy '*' --silent --fail --insecure --max-time 2 --output /dev/null "$url"
 }
 
 for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
