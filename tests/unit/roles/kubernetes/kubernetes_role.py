@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's variables and templates as Ansible renders them, without a host."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+ROLE = REPOSITORY / "roles" / "kubernetes"
+BINARIES = Path(os.environ.get("KUBEVIRT_HA_BINARIES", REPOSITORY / ".cache" / "lab" / "bin"))
+HOST = {
+    "inventory_hostname": "n1",
+    "groups": {"control_plane": ["n1"]},
+    "ansible_host": "192.0.2.11",
+    "kubernetes_api_endpoint": "192.0.2.100:8443",
+}
+
+
+def value(expression: str, **given: Any) -> Any:
+    """The value of an expression among the role's variables; `given` is what a user sets."""
+    return _templar(given).template(trust_as_template("{{ " + expression + " }}"))
+
+
+def text(template: str, **given: Any) -> str:
+    """A template of the role as the module `template` renders it."""
+    source = trust_as_template((ROLE / "templates" / template).read_text())
+    return str(_templar(given).template(source, overrides={"trim_blocks": True, "keep_trailing_newline": True}))
+
+
+# Once a process; lookups are found only then.
+_load_plugins = functools.cache(init_plugin_loader)
+
+
+@functools.cache
+def _variables() -> dict[str, Any]:
+    paths = [ROLE / name / "main.yml" for name in ("defaults", "vars")]
+    return {
+        key: found
+        for path in paths
+        for key, found in DataLoader().load_from_file(str(path), trusted_as_template=True).items()
+    }
+
+
+def _templar(given: dict[str, Any]) -> Templar:
+    _load_plugins()
+    return Templar(loader=DataLoader(), variables={**_variables(), **HOST, **given})
