@@ -99,10 +99,22 @@ BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COP
 # What the benchmarks import from elsewhere.
 BENCH_PATH = os.pathsep.join([str(CACHE), str(COPY / "tests/integration/contract")])
 # A folder each; these need no kube-apiserver.
-WITHOUT_CLUSTER = ("fencing", "libvirt", "preflight")
+WITHOUT_CLUSTER = ("fencing", "kvm_node", "libvirt", "preflight")
 INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *(() if name in WITHOUT_CLUSTER else (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
+)
+SCENARIOS = tuple(
+    Check(
+        "scenario",
+        name,
+        _tool("molecule", "test", "--scenario-name", name),
+        minutes=10,
+        needs=(root, lab),
+        folder=REPOSITORY,
+        environment={"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)},
+    )
+    for name in sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
 )
 
 CHECKS: tuple[Check, ...] = (
@@ -137,15 +149,7 @@ CHECKS: tuple[Check, ...] = (
     _pytest("unit", "pytest", "tests/unit", 10),
     _playbook("lab", "create", 25, "ansible-playbook", "playbooks/lab.yml"),
     *INTEGRATION,
-    Check(
-        "scenario",
-        "load_balancer",
-        _tool("molecule", "test", "--scenario-name", "load_balancer"),
-        minutes=10,
-        needs=(root, lab, holds("molecule/load_balancer/molecule.yml")),
-        folder=REPOSITORY,
-        environment={"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)},
-    ),
+    *SCENARIOS,
     Check(
         "e2e",
         "demo",
