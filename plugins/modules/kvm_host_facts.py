@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kvm_host_facts
 short_description: Read what a host's kernel offers to virtual machines
-version_added: 0.2.0
+version_added: 0.3.0
 author:
   - The virtops.kubevirt_ha contributors (@virtops)
 description:
