@@ -112,10 +112,19 @@ BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COP
 # What the benchmarks import from elsewhere.
 BENCH_PATH = os.pathsep.join([str(CACHE), str(COPY / "tests/integration/contract")])
 # A folder each; what it needs, unless it is a kube-apiserver.
-NEEDS: dict[str, tuple[Need, ...]] = {"fencing": (), "libvirt": (), "load_balancer": (root, system), "preflight": ()}
+NEEDS: dict[str, tuple[Need, ...]] = {
+    "fencing": (),
+    "kvm_node": (),
+    "libvirt": (),
+    "load_balancer": (root, system),
+    "preflight": (),
+}
 INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
+)
+SCENARIOS = tuple(
+    _scenario(name) for name in sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
 )
 
 CHECKS: tuple[Check, ...] = (
@@ -151,8 +160,7 @@ CHECKS: tuple[Check, ...] = (
     _pytest("unit", "pytest", "tests/unit", 10),
     _playbook("lab", "create", 25, "ansible-playbook", "playbooks/lab.yml"),
     *INTEGRATION,
-    _scenario("load_balancer"),
-    _scenario("load_balancer_nginx"),
+    *SCENARIOS,
     Check(
         "e2e",
         "demo",
