@@ -337,6 +337,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         parent = self.inventory.add_group(settings.parent_group)
         names = sorted({group for host in hosts for group in host.groups})
         groups = {name: self.inventory.groups[self.inventory.add_group(name)] for name in (parent, *names)}
+        # While the groups are empty: a tie hands the parent down to each host of the group.
+        for name in names:
+            self.inventory.add_child(parent, name)
+        above = [groups[parent], *groups[parent].get_ancestors()]
         known: dict[str, Any] = {}
         for host in hosts:
             # Past the inventory's own methods but for the first host: each looks the file up, tags each string with its
@@ -347,17 +351,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 known = {key: made.vars[key] for key in ("inventory_file", "inventory_dir") if key in made.vars}
             else:
                 made = self.inventory.hosts[host.name] = AnsibleHost(host.name)
-            made.vars = {**known, **host.variables}
+            made.vars = {**made.vars, **known, **host.variables}
             for name in dict.fromkeys(host.groups or (parent,)):
                 if name in before:
                     groups[name].add_host(made)
                     continue
-                # A group of our own has neither this host nor ancestors yet, for which add_host searches both of them.
+                # A group of our own has neither this host nor ancestors but the parent, for which add_host searches both.
                 groups[name].hosts.append(made)
                 made.groups.append(groups[name])
-        # The tie to the parent comes last, so that each host learns of it but once, when Ansible reconciles the groups.
+            made.groups += [group for group in above if group not in made.groups]
         for name in names:
-            self.inventory.add_child(parent, name)
+            groups[name].clear_hosts_cache()
         constructed = {name: self.get_option(name) for name in ("compose", "groups", "keyed_groups")}
         if any(constructed.values()):
             for host in hosts:

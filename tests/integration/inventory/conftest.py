@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -241,11 +241,13 @@ def ansible(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture
 def inventory(ansible: Callable[..., Any], source: Callable[..., Path], machines: Machines) -> Callable[..., Found]:
-    """`ansible-inventory --list` of a source with these options."""
+    """`ansible-inventory --list` of a source with these options; `first` are sources before it."""
 
-    def run(*arguments: str, environment: dict[str, str] | None = None, **options: Any) -> Found:
-        path = source(**options)
-        done = ansible("ansible-inventory", "-i", str(path), "--list", *arguments, **(environment or {}))
+    def run(
+        *arguments: str, first: Sequence[Path] = (), environment: dict[str, str] | None = None, **options: Any
+    ) -> Found:
+        sources = [text for path in (*first, source(**options)) for text in ("-i", str(path))]
+        done = ansible("ansible-inventory", *sources, "--list", *arguments, **(environment or {}))
         assert done.returncode == 0, done.stderr
         listed = plain(json.loads(done.stdout))
         meta = listed.pop("_meta")

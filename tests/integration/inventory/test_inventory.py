@@ -60,6 +60,21 @@ def test_the_whole_cluster_takes_three_lists_at_most(
     assert "WARNING" not in found.said
 
 
+def test_groups_and_hosts_of_another_source_keep_what_they_have(
+    inventory: Inventory, proxy: Any, mine: dict[str, Any], machines: Any, tmp_path: Path
+) -> None:
+    known = f"{machines.namespaces[0]}-web-1"
+    shared = "namespace_" + machines.namespaces[2].replace("-", "_")
+    groups = {"above": {"vars": {"site": "north"}, "children": {"kubevirt": {}}}, shared: {"vars": {"tier": "edge"}}}
+    other = tmp_path / "other.yml"
+    other.write_text(json.dumps({"all": {"hosts": {known: {"rack": "7"}}, "children": groups}}))
+    found = inventory(first=[other], host=proxy.url, **mine)
+    assert {host["site"] for host in found.hosts.values()} == {"north"}
+    assert [name for name, host in found.hosts.items() if "tier" in host] == found.groups[shared]
+    assert (found.hosts[known]["rack"], found.hosts[known]["vmi_name"]) == ("7", "web-1")
+    assert found.children["above"] == ["kubevirt"]
+
+
 def test_further_pages_are_read(inventory: Inventory, proxy: Any, mine: dict[str, Any]) -> None:
     proxy.page = 1
     found = inventory(host=proxy.url, **mine)
