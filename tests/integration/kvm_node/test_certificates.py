@@ -69,6 +69,7 @@ def _handshake(folder: Path) -> subprocess.CompletedProcess[str]:
             "-verify_ip",
             ADDRESS,
             "-verify_return_error",
+            "-ign_eof",  # until the server has answered: in TLS 1.3 it may refuse the client after the handshake
         )
         return subprocess.run(
             ["openssl", *map(str, connect)],
