@@ -53,7 +53,10 @@ done
 exec "$@"
 """
 # As Debian's does, it reads the parts of GRUB's defaults and writes its configuration.
-UPDATE_GRUB = "#!/bin/sh\nfor part in /etc/default/grub.d/*.cfg; do . $part; done\necho linux $GRUB_CMDLINE_LINUX >/boot/grub/grub.cfg\n"
+UPDATE_GRUB = """#!/bin/sh
+for part in /etc/default/grub.d/*.cfg; do [ ! -e $part ] || . $part; done
+echo linux $GRUB_CMDLINE_LINUX >/boot/grub/grub.cfg
+"""
 PLAY = [
     {
         "hosts": "all",

@@ -55,6 +55,7 @@ def test_drift_is_repaired_and_only_that(host: Host) -> None:
     foreign = {"etc/sysctl.d/70-foreign.conf": "vm.swappiness = 10", "proc/sys/vm/swappiness": "10", PAGES: "3"}
     host.changed(**NESTED)
     owned = {path: host.read(path) for path in OWNED}
+    grub = (host.root / "boot/grub/grub.cfg").stat().st_mtime_ns
     for path, text in foreign.items():
         host.write(path, text)
     # Each alone: a file that was edited, one that was lost, what the kernel has.
@@ -68,6 +69,7 @@ def test_drift_is_repaired_and_only_that(host: Host) -> None:
     assert {path: host.read(path) for path in OWNED} == owned
     assert _live(host) == LIVE
     assert {path: host.read(path) for path in foreign} == foreign
+    assert (host.root / "boot/grub/grub.cfg").stat().st_mtime_ns == grub
     assert host.changed(**NESTED) == 0
 
 
