@@ -100,6 +100,7 @@ class Host:
             "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
             "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_PIPELINING": "true",
         }
         command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", BEGIN, "sh", str(self.root))
         return subprocess.run(
