@@ -53,7 +53,10 @@ done
 exec "$@"
 """
 # As Debian's does, it reads the parts of GRUB's defaults and writes its configuration.
-UPDATE_GRUB = "#!/bin/sh\nfor part in /etc/default/grub.d/*.cfg; do . $part; done\necho linux $GRUB_CMDLINE_LINUX >/boot/grub/grub.cfg\n"
+UPDATE_GRUB = """#!/bin/sh
+for part in /etc/default/grub.d/*.cfg; do [ ! -e $part ] || . $part; done
+echo linux $GRUB_CMDLINE_LINUX >/boot/grub/grub.cfg
+"""
 PLAY = [
     {
         "hosts": "all",
@@ -97,6 +100,7 @@ class Host:
             "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
             "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_PIPELINING": "true",
         }
         command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", BEGIN, "sh", str(self.root))
         return subprocess.run(
