@@ -172,6 +172,10 @@ CHECKS: tuple[Check, ...] = (
         junit=OUT / "e2e-demo.xml",
         folder=REPOSITORY,
     ),
+    *(
+        _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
+        for name in ("kubernetes", "kvm_node", "load_balancer")
+    ),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
     _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),
 )

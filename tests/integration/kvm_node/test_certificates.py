@@ -110,6 +110,7 @@ def test_made_certificates(host: Host, pki: dict[str, Any]) -> None:
     assert _handshake(host.folder).returncode == 0
 
 
+@pytest.mark.long
 def test_given_certificates(host: Host, pki: dict[str, Any]) -> None:
     given = {name: host.folder / f"given.{name}" for name in ("ca", "certificate", "key")}
     names = ("-subj", "/CN=given", "-addext", f"subjectAltName=IP:{ADDRESS}")

@@ -47,6 +47,7 @@ def multipath(host: Host) -> None:
 
 
 @pytest.mark.usefixtures("multipath")
+@pytest.mark.long
 def test_the_guard_is_checked_by_multipath_itself(host: Host) -> None:
     assert host.changed() > 0
     assert '"^(drbd|loop|nbd|rbd|zd)[0-9]"' in (host.read(GUARD) or "")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from .conftest import FILES, KSM, NODE_PAGES, PAGES, Host
 
 WANTED: dict[str, Any] = {
@@ -50,6 +52,7 @@ def test_the_life_of_a_host(host: Host) -> None:
     assert host.changed(**NESTED) == 0
 
 
+@pytest.mark.long
 def test_drift_is_repaired_and_only_that(host: Host) -> None:
     foreign = {"etc/sysctl.d/70-foreign.conf": "vm.swappiness = 10", "proc/sys/vm/swappiness": "10", PAGES: "3"}
     host.changed(**NESTED)
@@ -71,6 +74,7 @@ def test_drift_is_repaired_and_only_that(host: Host) -> None:
     assert (host.root / "boot/grub/grub.cfg").stat().st_mtime_ns == grub
 
 
+@pytest.mark.long
 def test_what_is_no_longer_wanted_goes(host: Host) -> None:
     host.changed(**NESTED)
     assert host.changed(sysctls={}, sysctls_at_least={}) > 0
@@ -80,6 +84,7 @@ def test_what_is_no_longer_wanted_goes(host: Host) -> None:
     assert {path: host.read(path) for path in LIVE} == {path: FILES[path].strip() for path in LIVE}
 
 
+@pytest.mark.long
 def test_a_kernel_that_cannot_give_the_pages_is_told(host: Host) -> None:
     pages = [{"size": "2Mi", "count": 16, "numa_node": 0}]
     done = host.apply(hugepages=pages, hugepages_at_boot=True)
@@ -94,6 +99,7 @@ def test_a_kernel_that_cannot_give_the_pages_is_told(host: Host) -> None:
     assert "2Mi on numa_node 0: 0 are there, not 16" in " ".join(done.stdout.split())
 
 
+@pytest.mark.long
 def test_swap_comes_back_at_no_boot(host: Host) -> None:
     fstab = "/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n"
     host.write("etc/fstab", fstab)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import balancers
+import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 from holders import changes, holding
 from stage import PROFILE, VIP, Node, Stage, run, wait_until
@@ -53,6 +54,7 @@ def figure(name: str, seconds: float, limit: float | None, **more: object) -> Fi
     return Figure(name, round(seconds, 3), "s", limit, 1, more={"profile": PROFILE, **more})
 
 
+@pytest.mark.long
 def test_a_vip_that_moves_is_on_one_node(haproxy: Stage, figures: list[Figure]) -> None:
     """The proxy of the holder dies and comes back."""
     holder = haproxy.one_holder()
@@ -73,6 +75,7 @@ def test_a_vip_that_moves_is_on_one_node(haproxy: Stage, figures: list[Figure]) 
     assert seconds.get(0, 0.0) <= LOST
 
 
+@pytest.mark.long
 def test_vrrp_lost_on_its_way_to_a_backup_makes_two_holders_until_it_arrives_again(
     haproxy: Stage, figures: list[Figure]
 ) -> None:
