@@ -53,7 +53,7 @@ def _handshake(folder: Path) -> subprocess.CompletedProcess[str]:
     )
     server = subprocess.Popen(["openssl", *map(str, listen)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(50):
+        for _turn in range(50):
             with socket.socket() as client:
                 if client.connect_ex((ADDRESS, port)) == 0:
                     break

@@ -43,7 +43,7 @@ def test_a_proxy_answers_as_long_as_it_reaches_a_healthy_backend(haproxy: Stage)
     node = haproxy.nodes[0]
     try:
         sick(haproxy.nodes[:2], True)
-        wait_until(lambda: all(answers(node) for _ in range(10)), "the proxy leaves the sick backends out")
+        wait_until(lambda: all(answers(node) for _turn in range(10)), "the proxy leaves the sick backends out")
     finally:
         sick(haproxy.nodes, False)
 
