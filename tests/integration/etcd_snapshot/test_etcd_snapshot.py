@@ -25,7 +25,7 @@ from .proxy import Proxy
 
 ETCDUTL = BINARIES / "etcdutl"
 HALF = 600_000
-needs_etcdutl = pytest.mark.skipif(not ETCDUTL.exists(), reason="etcdutl is not built")
+needs_etcdutl = pytest.mark.skipif(not ETCDUTL.exists(), reason="etcdutl is not built; `make lab` builds it")
 
 
 def files(folder: Path) -> list[str]:

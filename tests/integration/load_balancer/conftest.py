@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "unit" / "roles" / "load_balancer")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "unit" / "roles" / "load_balancer"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports  # noqa: E402
-from stage import PROFILE, REPOSITORY, Stage, lacks, stage  # noqa: E402
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
+from stage import PROFILE, REPOSITORY, Stage, lacks, stage
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -55,6 +55,15 @@ def test_vips_of_one_address_are_one_instance() -> None:
     assert re.findall(r"([0-9.]+)/32", text) == ["192.0.2.100", "192.0.2.101"]
 
 
+# keepalived heeds nopreempt only where each instance begins as BACKUP.
+def test_a_vip_stays_where_it_went() -> None:
+    text = render("keepalived.conf.j2", load_balancer_vips=VIPS)
+    for name in ("api", "ingress"):
+        instance = block(text, f"vrrp_instance {name} {{")
+        assert "nopreempt\n" in instance
+        assert "state BACKUP\n" in instance
+
+
 def test_ids_and_interfaces_are_those_of_any_vip_of_the_address() -> None:
     text = render("keepalived.conf.j2", load_balancer_vips=[API, INGRESS, {**VMS, "router_id": 9, "interface": "eth1"}])
     assert "virtual_router_id 9\n" in block(text, "vrrp_instance ingress {")
