@@ -53,6 +53,10 @@ def lab() -> str:
     return "" if (LAB / "inventory.yml").exists() else "needs the lab, which is not laid out: `make lab`"
 
 
+def platform() -> str:
+    return "" if (LAB / "kubeconfig").exists() else "needs a platform on the lab: `make demo` lays it out"
+
+
 def holds(pattern: str) -> Need:
     """Needs files by `pattern`, a glob below the repository."""
     return lambda: "" if any(REPOSITORY.glob(pattern)) else f"there is nothing by {pattern}"
@@ -70,6 +74,7 @@ class Check:
     junit: Path | None = None
     folder: Path = COPY
     long: bool = False  # left out unless it is named
+    beside: bool = False  # begun at once, beside the checks before it, and waited for at its place
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -95,15 +100,17 @@ def _pytest(level: str, name: str, path: str, minutes: float, *needs: Need, mark
     return Check(level, name, command, minutes, (*needs, holds(f"{path}/**/test_*.py")), junit, long=bool(marks))
 
 
-def _playbook(level: str, name: str, minutes: float, *command: str) -> Check:
-    return Check(level, name, _tool(*command), minutes, (root, memory), folder=REPOSITORY)
-
-
-def _scenario(name: str) -> Check:
+def _scenario(name: str, *needs: Need) -> Check:
     command = _tool("molecule", "test", "--scenario-name", name)
     environment = {"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)}
-    needs = (root, lab, holds(f"molecule/{name}/molecule.yml"))
-    return Check("scenario", name, command, 10, needs, folder=REPOSITORY, environment=environment)
+    needs = (root, lab, holds(f"molecule/{name}/molecule.yml"), *needs)
+    return Check("scenario", name, command, 15, needs, folder=REPOSITORY, environment=environment)
+
+
+def _e2e(name: str, minutes: float, *needs: Need) -> Check:
+    junit = OUT / f"e2e-{name}.xml"
+    command = _tool("python", "-m", "pytest", f"tests/e2e/{name}", f"--junitxml={junit}", "--capture=no", "--color=no")
+    return Check("e2e", name, command, minutes, (root, *needs), junit, folder=REPOSITORY)
 
 
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
@@ -123,9 +130,9 @@ INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
 )
-SCENARIOS = tuple(
-    _scenario(name) for name in sorted(path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml"))
-)
+# Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
+ON_PLATFORM = ("kubernetes", "kubevirt", "node_remediation")
+ON_NODES = sorted({path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - set(ON_PLATFORM))
 
 CHECKS: tuple[Check, ...] = (
     _lint("ruff", "ruff", "check", "--no-cache", "."),
@@ -158,21 +165,25 @@ CHECKS: tuple[Check, ...] = (
         environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
     ),
     # A process each: Ansible's own loader, which roles are rendered with, wants to be first with a collection's name.
-    *(_pytest("unit", name, f"tests/unit/{name}", 10) for name in ("plugins", "roles", "benchmarks")),
-    _playbook("lab", "create", 25, "ansible-playbook", "playbooks/lab.yml"),
-    *INTEGRATION,
-    *SCENARIOS,
+    *(_pytest("unit", name, f"tests/unit/{name}", 20) for name in ("plugins", "benchmarks")),
+    # Compiling fills the cores that linters and unit tests, one thread each, leave idle.
     Check(
-        "e2e",
-        "demo",
-        _tool(
-            "python", "-m", "pytest", "tests/e2e", f"--junitxml={OUT / 'e2e-demo.xml'}", "--capture=no", "--color=no"
-        ),
-        minutes=45,
-        needs=(root, memory, holds("tests/e2e/test_*.py")),
-        junit=OUT / "e2e-demo.xml",
+        "lab",
+        "create",
+        _tool("ansible-playbook", "playbooks/lab.yml"),
+        minutes=40,
+        needs=(root, memory),
         folder=REPOSITORY,
+        beside=True,
     ),
+    _pytest(
+        "unit", "roles", "tests/unit/roles", 10
+    ),  # asks kubeadm, which the lab has, whether it takes what is rendered
+    *INTEGRATION,
+    *(_scenario(name) for name in ON_NODES),
+    _e2e("demo", 45, memory),
+    *(_scenario(name, platform) for name in ON_PLATFORM),
+    _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
         for name in ("kubernetes", "kvm_node", "load_balancer")

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -63,26 +64,34 @@ def read_junit(path: Path) -> Counts:
     return counts
 
 
-def run(check: Check) -> int:
-    """Runs the command with its output in the check's log; returns its exit code, 124 when its time was over."""
-    environment = {**os.environ, **surroundings(), "PWD": str(check.folder), **check.environment}
-    print(f"{check.level}/{check.name} ...", flush=True)
-    begun = time.monotonic()
-    with check.log.open("w") as log:
-        process = subprocess.Popen(
-            check.command,
-            cwd=check.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
+@dataclass
+class Running:
+    """The processes of checks that run now, so that none outlives this one."""
+
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def run(self, check: Check) -> int:
+        """Runs the command with its output in the check's log; returns its exit code, 124 when its time was over."""
+        environment = {**os.environ, **surroundings(), "PWD": str(check.folder), **check.environment}
+        print(f"{check.level}/{check.name} ...", flush=True)
+        begun = time.monotonic()
+        with check.log.open("w") as log:
+            process = subprocess.Popen(
+                check.command,
+                cwd=check.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self.processes.append(process)
             return _wait(process, check, begun)
-        except BaseException:
-            _end(process)
-            raise
+
+    def end(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                _end(process)
 
 
 def _wait(process: subprocess.Popen[bytes], check: Check, begun: float) -> int:
@@ -93,9 +102,9 @@ def _wait(process: subprocess.Popen[bytes], check: Check, begun: float) -> int:
             elapsed = time.monotonic() - begun
             if elapsed > check.minutes * 60:
                 _end(process)
-                print(f"  ended: it took longer than {check.minutes:g} minutes", flush=True)
+                print(f"  {check.level}/{check.name} ended: it took longer than {check.minutes:g} minutes", flush=True)
                 return 124
-            print(f"  {elapsed:.0f} s: {_last_line(check.log)}", flush=True)
+            print(f"  {check.level}/{check.name}, {elapsed:.0f} s: {_last_line(check.log)}", flush=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -128,14 +137,27 @@ def surroundings() -> dict[str, str]:
     }
 
 
-def play(check: Check) -> Counts:
+@dataclass
+class Played:
+    """What came of a check, and how long it took."""
+
+    counts: Counts
+    seconds: float
+
+
+def play(check: Check, running: Running) -> Played:
     """Runs one check where its needs are met and counts what came of it."""
+    begun = time.monotonic()
+    return Played(_count(check, running), time.monotonic() - begun)
+
+
+def _count(check: Check, running: Running) -> Counts:
     unmet = [reason for reason in (need() for need in check.needs) if reason]
     if unmet:
         return Counts(skipped=1, reasons=unmet)
     if check.junit is not None and not check.junit.is_dir():
         check.junit.unlink(missing_ok=True)
-    code = run(check)
+    code = running.run(check)
     counts = read_junit(check.junit) if check.junit else Counts(passed=int(code == 0), failed=int(code != 0))
     if code != 0 and counts.failed == 0:  # it broke off before or after its test cases
         counts.failed = 1
@@ -170,14 +192,27 @@ def write_pip_configuration() -> None:
     path.write_text("[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items()))
 
 
+def play_all(checks: Sequence[Check]) -> Iterator[tuple[Check, Played]]:
+    """Plays the checks in their order; those that may run beside others begin at once."""
+    running = Running()
+    with ThreadPoolExecutor() as pool:
+        try:
+            begun: dict[Path, Future[Played]] = {
+                check.log: pool.submit(play, check, running) for check in checks if check.beside
+            }
+            for check in checks:
+                yield check, begun[check.log].result() if check.log in begun else play(check, running)
+        finally:
+            running.end()
+
+
 def main(names: Sequence[str]) -> int:
     write_pip_configuration()
     total, left_out, failures = Counts(), [], []
-    for check in chosen(names):
-        begun = time.monotonic()
-        counts = play(check)
+    for check, played in play_all(chosen(names)):
+        counts = played.counts
         total += counts
-        print(f"{check.level}/{check.name}: {counts} ({time.monotonic() - begun:.0f} s)", flush=True)
+        print(f"{check.level}/{check.name}: {counts} ({played.seconds:.0f} s)", flush=True)
         if counts.failed:
             failures.append(f"{check.level}/{check.name}: see {check.log}")
             report_failure(check)

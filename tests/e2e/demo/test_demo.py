@@ -38,7 +38,7 @@ def test_the_report_holds_the_figures(demo: Demo) -> None:
     assert report["kubevirt_source"]
     assert report["versions"]
     assert all(isinstance(report[name], (int, float)) for name in NUMBERS), {name: report[name] for name in NUMBERS}
-    assert report["passed"] is True
+    assert report["passed"] is True, report["faults"]
 
 
 def test_no_write_was_lost_and_no_disk_had_two_writers(demo: Demo) -> None:
