@@ -19,7 +19,9 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import
 Object = Mapping[str, Any]
 
 # Annotations of a Node beside MAINTENANCE, which holds recoveries back and may be a person's.
-NOTE = "kubevirt-ha.virtops/maintenance-note"  # of a node under way, JSON: `end` of its cordon, `boot_id` before, `done`
+NOTE = (
+    "kubevirt-ha.virtops/maintenance-note"  # of a node under way, JSON: `end` of its cordon, `boot_id` before, `done`
+)
 DUE = "kubevirt-ha.virtops/maintenance-due"  # of a node whose turn is to come: when the maintenance of all began
 UPGRADE = "kubevirt-ha.virtops/upgrade"
 FIGURE = "maintenance_longest_pause_seconds"
@@ -166,9 +168,7 @@ def unlocked(running: Iterable[Machine], bricks: Mapping[str, float], leaving: s
         if not machine.shared or machine.node == leaving:
             continue
         held = [
-            node
-            for node, started in bricks.items()
-            if node != leaving and started <= machine.opened - _CLOCKS_SECONDS
+            node for node, started in bricks.items() if node != leaving and started <= machine.opened - _CLOCKS_SECONDS
         ]
         if 2 * len(held) <= len(bricks):
             found.append(machine)

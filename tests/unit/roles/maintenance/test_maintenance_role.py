@@ -103,7 +103,10 @@ def test_an_inventory_without_faults_has_none() -> None:
         ({"maintenance_drain_timeout": 0}, "must be 1 or more"),
         ({"hosts": {"n2": {"ansible_connection": "local"}}}, "n2: is the controller itself"),
         ({"groups": {**GROUPS, "control_plane": HOSTS[:1]}}, "control_plane has 1 hosts; etcd would lose its quorum"),
-        ({"groups": {**GROUPS, "storage_nodes": HOSTS[:2]}}, "storage_nodes has 2 hosts; the shared storage would stop"),
+        (
+            {"groups": {**GROUPS, "storage_nodes": HOSTS[:2]}},
+            "storage_nodes has 2 hosts; the shared storage would stop",
+        ),
         ({"groups": {**GROUPS, "load_balancers": ["n2"]}}, "load_balancers has one host; its VIPs would be gone"),
     ],
 )
@@ -167,7 +170,15 @@ def test_all_faults_are_told_at_once() -> None:
         __failover_drill_whole={"faults": ["2 entries of the storage are still to be healed, says n1"]},
         __maintenance_ha={"findings": [{**FINDING, "id": "capacity-node"}]},
     )
-    told = ("some is unknown", "being upgraded", "to be healed", "capacity-node", "kubeadm", "n2: does not answer", "n3")
+    told = (
+        "some is unknown",
+        "being upgraded",
+        "to be healed",
+        "capacity-node",
+        "kubeadm",
+        "n2: does not answer",
+        "n3",
+    )
     assert [word for word in told if not any(word in fault for fault in found)] == []
     assert len(found) == len(told)
 
