@@ -16,7 +16,7 @@ from ansible.template import Templar, trust_as_template
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "maintenance"
 HOSTS = ["n1", "n2", "n3"]
-GROUPS = {name: HOSTS for name in ("control_plane", "kvm_nodes", "load_balancers", "storage_nodes")}
+GROUPS = dict.fromkeys(("control_plane", "kvm_nodes", "load_balancers", "storage_nodes"), HOSTS)
 BOOT = {
     "boot_id": "old",
     "since": "2026-03-01T10:00:00Z",
