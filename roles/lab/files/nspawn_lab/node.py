@@ -57,7 +57,7 @@ class Node:
         )
         return True
 
-    def reboot(self, patience: float = 90.0) -> None:
+    def reboot(self, patience: float = 120.0) -> None:
         """Boots it anew in good order: its system shuts down by itself before, for ``patience`` seconds at most."""
         self.daemon.stop(patience)
         self.start()

@@ -30,7 +30,8 @@ INFO: dict[str, Any] = {"under_way": [], "notes": {}, "left": [], "cordoned": []
 
 
 @cache
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
+    """What is in a YAML file of the role."""
     return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
 
 
@@ -45,8 +46,8 @@ def _templar(given: dict[str, Any], host: str, **more: Any) -> Templar:
     for name, found in given.pop("hosts", {}).items():
         hostvars.setdefault(name, {"inventory_hostname": name}).update(found)
     variables = {
-        **_load("defaults/main.yml"),
-        **_load("vars/main.yml"),
+        **load("defaults/main.yml"),
+        **load("vars/main.yml"),
         **more,
         "inventory_hostname": host,
         "groups": GROUPS,
@@ -65,7 +66,7 @@ def value(name: str, host: str = "n2", **given: Any) -> Any:
 
 def task(file: str, name: str) -> dict[str, Any]:
     """A task of one of its files, at its top."""
-    return dict(next(one for one in _load(f"tasks/{file}.yml") if one["name"] == name))
+    return dict(next(one for one in load(f"tasks/{file}.yml") if one["name"] == name))
 
 
 def _facts(file: str, name: str, fact: str, host: str, **given: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .maintenance_role import GROUPS, HOSTS, all_faults, host_faults, inventory_faults, value
+from .maintenance_role import GROUPS, HOSTS, all_faults, host_faults, inventory_faults, load, value
 
 SIMULATED = [
     "NOTE: This is only a simulation!",
@@ -186,3 +186,8 @@ def test_all_faults_are_told_at_once() -> None:
 def test_less_room_is_expected_while_a_node_is_out() -> None:
     findings = {"findings": [{**FINDING, "id": "capacity-node"}]}
     assert all_faults(hosts=WHOLE, info={"notes": {"n2": {}}}, __maintenance_ha=findings) == []
+
+
+def test_every_variable_is_documented() -> None:
+    documented = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert list(load("defaults/main.yml")) == list(documented)
