@@ -25,6 +25,12 @@ options:
     type: list
     elements: str
     default: []
+  cordoned:
+    description: Names of nodes whose cordon is no fault, such as those under maintenance.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   api_servers:
     description: Each API server behind the VIP.
     type: list

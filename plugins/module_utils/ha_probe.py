@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import resource
 import ssl
 import time
@@ -134,6 +135,9 @@ class Probe:
         count = options.count_of(self.given)
         if count is not None:
             return asked >= count
+        file = self.given.get("while_exists")
+        if asked and file and not os.path.exists(file):
+            return True
         limit = self.given.get("for_seconds") or self.given["wait_timeout"]
         if asked and now - self.began >= limit:
             return True
@@ -175,7 +179,7 @@ class Probe:
     def _missed(self, taken: int) -> int | None:
         """How many samples a busy machine did not take in time; None where their number was open."""
         seconds = self.given.get("for_seconds")
-        if not seconds:
+        if not seconds or self.given.get("while_exists"):
             return None
         return max(0, math.floor(seconds / (self.given.get("interval") or options.INTERVAL) + 1e-9) - taken)
 

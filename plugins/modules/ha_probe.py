@@ -161,6 +161,12 @@ options:
           description:
             - How many seconds to ask.
           type: float
+        while_exists:
+          description:
+            - Asks only as long as this file is there, and at most O(probes[].for_seconds). Whoever started the task in the
+              background ends it by removing the file.
+          type: path
+          version_added: 0.3.0
         wait_timeout:
           description:
             - Asks until the target is as expected, at most this many seconds.

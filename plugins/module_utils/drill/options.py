@@ -23,6 +23,7 @@ def platform() -> ArgumentSpec:
             "nodes": {"type": "list", "elements": "str", "required": True},
             "etcd_members": {"type": "int", "default": 0},
             "ignored_taints": {"type": "list", "elements": "str", "default": []},
+            "cordoned": {"type": "list", "elements": "str", "default": []},
             "api_servers": _dicts(
                 name={"type": "str", "required": True},
                 address={"type": "str", "required": True},
@@ -81,4 +82,5 @@ def expected_of(given: Mapping[str, Any]) -> Expected:
         ignored_taints=tuple(given["ignored_taints"]),
         heartbeat_seconds=given["heartbeat_seconds"],
         watcher=given["watcher"],
+        cordoned=tuple(given["cordoned"]),
     )

@@ -14,6 +14,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditi
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import COMPONENTS, HANDLER, replicas
 
 Object = Mapping[str, Any]
+_CORDON = "node.kubernetes.io/unschedulable"
 _ENTRIES = re.compile(r"^Number of entries: *(\S+)", re.MULTILINE)
 _STATUS = re.compile(r"^Status: *(.+?) *$", re.MULTILINE)
 _PEER = re.compile(r"^Hostname: *(\S+)(?:\n(?!Hostname).*)*?\nState: *(.+?) *$", re.MULTILINE)
@@ -21,13 +22,17 @@ _PEER = re.compile(r"^Hostname: *(\S+)(?:\n(?!Hostname).*)*?\nState: *(.+?) *$",
 
 @dataclass(frozen=True)
 class Expected:
-    """What must be there: nodes by name, etcd members (0: not run in the cluster), taints that are no fault."""
+    """What must be there: nodes by name, etcd members (0: not run in the cluster), taints that are no fault.
+
+    cordoned: nodes whose cordon is none, either.
+    """
 
     nodes: tuple[str, ...]
     etcd_members: int
     ignored_taints: tuple[str, ...] = ()
     heartbeat_seconds: float = 5.0
     watcher: bool = True
+    cordoned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,12 @@ def _nodes(expected: Expected, seen: Seen) -> Iterable[str]:
         if ready != "True":
             yield f"node {name} is not Ready (Ready is {ready})"
         spec = node.get("spec") or {}
-        keys = sorted({str(taint["key"]) for taint in spec.get("taints") or []} - set(expected.ignored_taints))
+        may_be_cordoned = name in expected.cordoned
+        ignored = {*expected.ignored_taints, *([_CORDON] if may_be_cordoned else [])}
+        keys = sorted({str(taint["key"]) for taint in spec.get("taints") or []} - ignored)
         if keys:
             yield f"node {name} is tainted with {', '.join(keys)}"
-        elif spec.get("unschedulable"):
+        elif spec.get("unschedulable") and not may_be_cordoned:
             yield f"node {name} is cordoned"
 
 

@@ -66,6 +66,7 @@ def options() -> dict[str, Option]:
         "timeout": {"type": "float"},
         "count": {"type": "int"},
         "for_seconds": {"type": "float"},
+        "while_exists": {"type": "path"},
         "wait_timeout": {"type": "int"},
         "expect": {"type": "str", "choices": [UP, DOWN]},
         "rise": {"type": "int"},
@@ -209,6 +210,8 @@ def _loop_faults(given: Mapping[str, Any]) -> Iterator[str]:
         value = given.get(name)
         if isinstance(value, int) and value < 1:
             yield f"{name}: {value} must be 1 or more"
+    if given.get("while_exists") is not None and given.get("for_seconds") is None:
+        yield "while_exists: needs for_seconds, for how long to ask at most"
     interval, timeout = given.get("interval") or INTERVAL, given.get("timeout") or TIMEOUT
     if interval > 0 and timeout / interval > _MOST_AT_ONCE:
         yield (

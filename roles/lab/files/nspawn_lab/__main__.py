@@ -6,6 +6,7 @@
     python3 nspawn_lab --folder LAB create NODE ...
     python3 nspawn_lab --folder LAB services
     python3 nspawn_lab --folder LAB start NODE ...
+    python3 nspawn_lab --folder LAB reboot NODE ...
     python3 nspawn_lab --folder LAB power-off NODE ...
     python3 nspawn_lab --folder LAB cut-link NODE ...
     python3 nspawn_lab --folder LAB restore-link NODE ...
@@ -52,6 +53,11 @@ def create(lab: LabConfig, name: str) -> None:
 def start(lab: LabConfig, name: str) -> None:
     network.up(lab)
     say(node=name, changed=Node(lab, lab.node(name)).start())
+
+
+def reboot(lab: LabConfig, name: str) -> None:
+    Node(lab, lab.node(name)).reboot()
+    say(node=name, changed=True)
 
 
 def power_off(lab: LabConfig, name: str) -> None:
@@ -102,6 +108,7 @@ LAB_COMMANDS = {"services": services, "status": status, "destroy": destroy}
 NODE_COMMANDS = {
     "create": create,
     "start": start,
+    "reboot": reboot,
     "power-off": power_off,
     "cut-link": cut_link,
     "restore-link": restore_link,

@@ -57,6 +57,11 @@ class Node:
         )
         return True
 
+    def reboot(self, patience: float = 120.0) -> None:
+        """Boots it anew in good order: its system shuts down by itself before, for ``patience`` seconds at most."""
+        self.daemon.stop(patience)
+        self.start()
+
     def power_off(self) -> PowerOff:
         """A power loss as it is in life: the link goes first, so no peer gets a word, then every process."""
         was_running = self.running()

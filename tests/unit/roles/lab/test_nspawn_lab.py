@@ -13,6 +13,7 @@ from pathlib import Path
 import cgroups
 import config
 import network
+import node
 import processes
 import provision
 import pytest
@@ -110,3 +111,14 @@ def test_groups_lie_below_the_callers_own() -> None:
 
 def test_a_link_name_fits_the_kernels_limit() -> None:
     assert len(network.link("a" * 11)) <= 15
+
+
+def test_a_reboot_lets_the_system_shut_down_before_it_boots(
+    lab: config.LabConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(processes.Daemon, "stop", lambda _self, patience: done.append(f"stop {patience:g}"))
+    monkeypatch.setattr(node.Node, "start", lambda _self: done.append("start"))
+    monkeypatch.setattr(network, "cut", lambda _name: done.append("cut"))
+    node.Node(lab, lab.node("n1")).reboot(patience=7)
+    assert done == ["stop 7", "start"]

@@ -121,6 +121,23 @@ def test_dedicated_control_planes_are_no_fault() -> None:
     assert faults(EXPECTED, seen(nodes=node_with(taints=[{"key": "node-role.kubernetes.io/control-plane"}]))) == []
 
 
+CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("taints", "words"),
+    [
+        ([CORDON], []),
+        ([CORDON, {"key": "disk"}], ["node n3 is tainted with disk"]),
+    ],
+)
+def test_the_cordon_of_a_node_under_maintenance_is_no_fault(taints: list[dict[str, str]], words: list[str]) -> None:
+    expected = Expected(nodes=EXPECTED.nodes, etcd_members=3, cordoned=("n3",))
+    assert faults(expected, seen(nodes=node_with(unschedulable=True, taints=taints))) == words
+    other = Expected(nodes=EXPECTED.nodes, etcd_members=3, cordoned=("n1",))
+    assert len(faults(other, seen(nodes=node_with(unschedulable=True, taints=taints)))) == 1
+
+
 def test_an_external_etcd_and_a_drill_without_watcher_are_not_asked_for() -> None:
     expected = Expected(nodes=EXPECTED.nodes, etcd_members=0, watcher=False)
     assert faults(expected, seen(etcd_pods=[], heartbeat=None)) == []

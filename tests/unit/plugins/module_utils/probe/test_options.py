@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ class TestFaults:
             {"guest": {**GUEST, "port": 80, "path": "/x"}, "body_contains": "ok"},
             {**URL, "count": 5, "rise": 5, "success_ratio": 1.0, "max_gap_seconds": 0.0},
             {**URL, "for_seconds": 30.0, "interval": 0.1, "timeout": 1.0},
+            {**URL, "for_seconds": 30.0, "while_exists": "/run/asking"},
             {**URL, "wait_timeout": 30, "rise": 3, "expect": "down"},
         ],
     )
@@ -52,6 +54,7 @@ class TestFaults:
             ({"tcp": "h:0"}, "must be of the form host:port"),
             ({"tcp": "h:80/x"}, "must be of the form host:port"),
             ({"tcp": "::1:80"}, "must be of the form host:port"),
+            ({**URL, "while_exists": "/run/asking"}, "while_exists: needs for_seconds"),
             ({"guest": {}}, "guest: namespace: is missing"),
             ({"guest": {}}, "guest: name: is missing"),
             ({"guest": {**GUEST, "namespace": "Shop"}}, "guest: namespace: 'Shop' must be"),
@@ -153,6 +156,15 @@ class TestWanted:
     def test_the_api_is_needed_for_guests_only(self) -> None:
         assert not ha_probe.connects({"probes": [URL]}) and not ha_probe.connects(URL)
         assert ha_probe.connects({"probes": [URL, {"guest": GUEST}]}) and ha_probe.connects({"guest": GUEST})
+
+    def test_one_that_lives_by_a_file_ends_with_it(self, tmp_path: Path) -> None:
+        file = tmp_path / "asking"
+        probe = ha_probe.Probe({**URL, "for_seconds": 3600.0, "while_exists": str(file)}, ha_probe.Samples())
+        assert not probe.over(0)  # one answer at least
+        assert probe.over(1)
+        file.touch()
+        assert not probe.over(1)
+        assert probe.result()["missed_samples"] is None
 
     def test_sockets_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert ha_probe.under_way(URL) == 1

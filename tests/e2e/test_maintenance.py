@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node of the demo's platform is rebooted with its machines running on, and nothing is begun in a wrong moment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import platform_lab as platform
+import pytest
+from demo_run import REPOSITORY, Demo
+
+NODE = "n3"
+NOTES = "kubevirt-ha.virtops/"
+PROBES = {f"demo/demo-{number}": f"http://10.77.0.100:3008{number}/" for number in (1, 2, 3)}
+
+
+def node(name: str) -> dict[str, Any]:
+    return platform.get("node", name)
+
+
+def instances() -> dict[str, str]:
+    """The machines' instances by UID: one that was restarted has another."""
+    found = platform.get("virtualmachineinstances", "--namespace=demo")["items"]
+    return {item["metadata"]["name"]: item["metadata"]["uid"] for item in found}
+
+
+def boot_id() -> str:
+    return str(node(NODE)["status"]["nodeInfo"]["bootID"])
+
+
+def notes(name: str) -> list[str]:
+    annotations = node(name)["metadata"].get("annotations") or {}
+    return [key for key in annotations if key.startswith(f"{NOTES}maintenance")]
+
+
+def test_a_node_is_rebooted_and_its_machines_run_on(demo: Demo) -> None:
+    before, running = boot_id(), instances()
+    given = json.dumps({"maintenance_reboot": "always", "maintenance_probe_urls": PROBES})
+    played = platform.play("maintenance", "--limit", NODE, "--extra-vars", given)
+    assert played.code == 0, played.text[-6000:]
+    assert boot_id() != before
+    assert instances() == running
+    assert "unschedulable" not in node(NODE)["spec"]
+    assert notes(NODE) == []
+    figure = json.loads((REPOSITORY / "reports" / "platform.json").read_text())["maintenance_longest_pause_seconds"]
+    assert figure["passed"] is True
+    assert figure["samples"] > 0
+
+
+def test_a_second_run_has_nothing_to_do(demo: Demo) -> None:
+    played = platform.play("maintenance")
+    assert played.code == 0, played.text[-6000:]
+    assert set(played.changed.values()) == {0}
+
+
+@pytest.fixture
+def upgraded(demo: Demo) -> Iterator[str]:
+    platform.kubectl("annotate", "node", "n1", f"{NOTES}upgrade=uncordon")
+    yield "n1"
+    platform.kubectl("annotate", "node", "n1", f"{NOTES}upgrade-")
+
+
+def test_no_maintenance_begins_beside_an_upgrade(upgraded: str) -> None:
+    played = platform.play("maintenance", "--limit", NODE, "--extra-vars", "maintenance_reboot=always")
+    assert played.code != 0
+    assert f"{upgraded}: is being upgraded" in re.sub(r"\s+", " ", played.text), played.text[-3000:]
+    assert set(played.changed.values()) == {0}
+    assert notes(NODE) == []
