@@ -45,7 +45,7 @@ def faults(params: Mapping[str, Any]) -> Iterator[str]:
 
 
 def run(params: Mapping[str, Any], open_gateway: Open, *, check: bool) -> dict[str, Any]:
-    """The module's result. Raises Refused where the member must stay, or where members lack something."""
+    """The module's result, with `failure` where members lack something. Raises Refused where the member must stay."""
     health = survey(params["endpoints"], open_gateway)
     if params["state"] == "present":
         return _present(health, params["name"] or "")
@@ -73,9 +73,10 @@ def run(params: Mapping[str, Any], open_gateway: Open, *, check: bool) -> dict[s
 
 def _present(health: Health, name: str) -> dict[str, Any]:
     missing = list(membership.faults(health, name))
+    result: dict[str, Any] = {"changed": False, "removed": None, "cluster": health.as_dict()}
     if missing:
-        raise Refused("etcd is not whole", where=name or "etcd", why="; ".join(missing))
-    return {"changed": False, "removed": None, "cluster": health.as_dict()}
+        result["failure"] = Refused("etcd is not whole", where=name or "etcd", why="; ".join(missing))
+    return result
 
 
 def _remove(health: Health, member: Member, open_gateway: Open) -> None:

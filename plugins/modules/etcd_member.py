@@ -72,7 +72,7 @@ removed:
 cluster:
   description: Health of the cluster before the removal.
   type: dict
-  returned: success
+  returned: success, and where members lack something
   contains:
     id:
       description: The cluster's ID.
@@ -102,7 +102,7 @@ cluster:
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import etcd_member
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.options import Opener
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, end
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def main() -> None:
         result = etcd_member.run(module.params, Opener(module.params), check=module.check_mode)
     except HaError as error:
         module.fail_with(error, changed=False)
-    module.exit_json(**result)
+    end(module, result)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,8 @@ def plan(cluster: Cluster, wish: Wish) -> Plan:
     proof = ""
     if wish.drained or known:
         proof = known.proof if known else "drained"
+        if wish.drained and node is not None and node.looks_dead:
+            found.append(f"node {wish.node} is down, so it cannot be drained: run replace_node, which wants proof that it is off")
     elif node is not None or wish.etcd_member:
         proof, against = prove(cluster, wish, node)
         found += against
