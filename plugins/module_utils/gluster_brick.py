@@ -27,6 +27,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.gluster.replac
 Runner = Callable[[Sequence[str]], "tuple[int, str, str]"]
 STATES = ("planned", "replaced", "healed")
 _POLL_SECONDS = 2.0
+_LOCAL = "localhost"  # what the host that was asked calls itself
 # Of an answer that was not XML because another command holds the pool's lock; it lasts for some seconds.
 _BUSY = ("another transaction", "locking failed", "please try again")
 
@@ -72,6 +73,10 @@ class Gluster:
                 if not any(sign in str(error).lower() for sign in _BUSY) or time.monotonic() > until:
                     raise
             time.sleep(_POLL_SECONDS)
+
+    def heal(self, name: str) -> None:
+        """Asks for a heal of all files. It is refused while a brick comes up, and answers by no XML; what is left tells."""
+        self._run(["gluster", "--mode=script", "volume", "heal", name, "full"])
 
     def state(self, name: str) -> State:
         """What the pool and the volume are like now."""
@@ -128,7 +133,7 @@ class Job:
                 return {"changed": False, "left": left}
             down = any("is down" in one or "not connected" in one for one in left)
             if not asked and not down:
-                self._gluster.ask("volume", "heal", self._name, "full")
+                self._gluster.heal(self._name)
                 asked = True
             if time.monotonic() >= until:
                 raise WaitFailed("the volume is not healed", where=f"volume {self._name}", why="; ".join(left))
@@ -143,6 +148,7 @@ def described(found: Plan) -> dict[str, Any]:
         "faults": list(found.faults),
         "action": found.action,
         "peer_uuid": found.uuid,
+        "pool": [{"uuid": peer.uuid, "host": "" if _LOCAL in peer.hosts else peer.hosts[0]} for peer in found.others],
         "old_brick": str(found.old) if found.old else "",
         "new_brick": str(found.new) if found.new else "",
         "diff": {

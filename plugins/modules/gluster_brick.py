@@ -83,6 +83,13 @@ peer_uuid:
   description: The UUID by which the pool knows the lost host; empty where it does not.
   type: str
   returned: unless with O(state=healed)
+pool:
+  description:
+    - The other members of the pool, each C(uuid) and C(host), which is empty for the one that was asked. Only where a brick is
+      to be replaced.
+  type: list
+  elements: dict
+  returned: unless with O(state=healed)
 old_brick:
   description: The brick of the lost host; empty where the volume has none any more.
   type: str

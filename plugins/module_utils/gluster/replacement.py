@@ -39,13 +39,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Plan:
-    """`uuid`: the pool's member that the lost host was, empty where it is none any more."""
+    """`uuid`: the pool's member that the lost host was, empty where it is none any more; `others`: the pool without it."""
 
     action: str
     faults: tuple[str, ...] = ()
     old: Brick | None = None
     new: Brick | None = None
     uuid: str = ""
+    others: tuple[Peer, ...] = ()
 
 
 def plan(state: State, wish: Wish) -> Plan:
@@ -65,7 +66,8 @@ def plan(state: State, wish: Wish) -> Plan:
     if wish.lost == wish.new and old in state.online:
         return Plan(NONE, (), old, old, uuid)
     action = RESET if wish.lost == wish.new else REPLACE
-    return Plan(action, tuple(_against(state, volume, old, new, action)), old, new, uuid)
+    others = tuple(other for other in state.peers if other is not peer)
+    return Plan(action, tuple(_against(state, volume, old, new, action)), old, new, uuid, others)
 
 
 def _against(state: State, volume: Volume, old: Brick, new: Brick, action: str) -> Iterator[str]:
