@@ -60,7 +60,9 @@ def run(params: Mapping[str, Any], open_gateway: Open, *, check: bool) -> dict[s
     against = membership.removal_faults(health, member, only_lost=params["only_lost"])
     if against:
         shown = health.name_of(member.id)
-        raise Refused(f"member {shown} of etcd is not removed", where=f"etcd member {member.id}", why="; ".join(against))
+        raise Refused(
+            f"member {shown} of etcd is not removed", where=f"etcd member {member.id}", why="; ".join(against)
+        )
     if not check:
         _remove(health, member, open_gateway)
     return {

@@ -54,7 +54,9 @@ def run(client: Client, params: Mapping[str, Any], *, check: bool) -> dict[str, 
         if not found or check:
             return {"changed": False, "faults": found}
         if time.monotonic() >= until:
-            raise WaitFailed("nodes cannot hold virtual machines", where=", ".join(params["nodes"]), why="; ".join(found))
+            raise WaitFailed(
+                "nodes cannot hold virtual machines", where=", ".join(params["nodes"]), why="; ".join(found)
+            )
         time.sleep(_POLL_SECONDS)
 
 

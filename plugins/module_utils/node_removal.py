@@ -100,7 +100,7 @@ class Removal:
         return {"changed": True, "faults": [], "plan": found.as_dict()}
 
     def _removed(self, cluster: Cluster, found: Plan) -> dict[str, Any]:
-        if not self._wish.drained and not cluster.record_of(self._wish.node):
+        if not self._wish.drained and not cluster.record_of(self._wish.node) and not self._check:
             self._refuse([f"it was not decided to take node {self._wish.node} out: begin with state begun"])
         self._refuse(deletion_faults(cluster, self._wish))
         changed = bool(found.node_uid)
@@ -128,7 +128,9 @@ class Removal:
         nodes = self._client.list(NODE).items
         leases = self._client.list(LEASE, names.NODE_LEASES).items
         records = self._client.list(CONFIG_MAP, NAMESPACE, label_selector=f"{_LABEL}=true").items
-        target = next((node for node in nodes if node["metadata"]["name"] == self._wish.node), {"metadata": {}})
+        target: dict[str, Any] = next(
+            (node for node in nodes if node["metadata"]["name"] == self._wish.node), {"metadata": {}}
+        )
         return Cluster(
             nodes=node_facts(nodes, leases, time.time(), recover_cordoned=True),
             uids={node["metadata"]["name"]: node["metadata"]["uid"] for node in nodes},
@@ -140,7 +142,9 @@ class Removal:
 
     def _launchers(self) -> tuple[str, ...]:
         key, value = names.LAUNCHER
-        pods = self._client.list(POD, label_selector=f"{key}={value}", field_selector=f"spec.nodeName={self._wish.node}")
+        pods = self._client.list(
+            POD, label_selector=f"{key}={value}", field_selector=f"spec.nodeName={self._wish.node}"
+        )
         return tuple(
             f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
             for pod in pods.items

@@ -25,9 +25,7 @@ def find(members: Sequence[Member], *, member_id: str = "", name: str = "", peer
     if member_id:
         return next((member for member in members if member.id == member_id), None)
     found = [
-        member
-        for member in members
-        if (name and member.name == name) or (peer_url and peer_url in member.peer_urls)
+        member for member in members if (name and member.name == name) or (peer_url and peer_url in member.peer_urls)
     ]
     if len(found) > 1:
         shown = ", ".join(f"{member.id} ({member.name or 'not started'})" for member in found)

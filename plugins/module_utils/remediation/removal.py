@@ -99,7 +99,9 @@ def plan(cluster: Cluster, wish: Wish) -> Plan:
     if wish.drained or known:
         proof = known.proof if known else "drained"
         if wish.drained and node is not None and node.looks_dead:
-            found.append(f"node {wish.node} is down, so it cannot be drained: run replace_node, which wants proof that it is off")
+            found.append(
+                f"node {wish.node} is down, so it cannot be drained: run replace_node, which wants proof that it is off"
+            )
     elif node is not None or wish.etcd_member:
         proof, against = prove(cluster, wish, node)
         found += against
@@ -124,7 +126,11 @@ def plan(cluster: Cluster, wish: Wish) -> Plan:
 def prove(cluster: Cluster, wish: Wish, node: NodeFacts | None) -> tuple[str, list[str]]:
     """What proves that the lost machine is off, and what stands against it."""
     if node is not None and not node.looks_dead:
-        way = "re-admit it (readmit_node), or power it off" if node.out_of_service else "run remove_node, which drains it first"
+        way = (
+            "re-admit it (readmit_node), or power it off"
+            if node.out_of_service
+            else "run remove_node, which drains it first"
+        )
         return "", [f"node {wish.node} is alive, so it is not lost: {way}"]
     if wish.answering_boot and node is not None and wish.answering_boot in (node.boot_id, cluster.fenced_boot):
         why = f"the machine that answers as {wish.node} still runs the boot that was lost ({wish.answering_boot})"

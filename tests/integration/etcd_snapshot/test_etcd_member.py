@@ -78,7 +78,9 @@ def test_a_lost_member_is_taken_out_once(three: EtcdCluster, tmp_path: Path) -> 
 
     three.kill("m3")
     lacking = run(three, tmp_path)
-    assert lacking["failed"] and "member m3 does not serve" in lacking["msg"] and len(lacking["cluster"]["members"]) == 3
+    assert (
+        lacking["failed"] and "member m3 does not serve" in lacking["msg"] and len(lacking["cluster"]["members"]) == 3
+    )
     predicted = run(three, tmp_path, check=True, **wanted)
     assert predicted["changed"] and names(three) == ["m1", "m2", "m3"]
 

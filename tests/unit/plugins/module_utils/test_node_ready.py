@@ -64,7 +64,13 @@ class FakeClient:
         self.answers = list(answers)
 
     def list(self, resource: Any, **_more: Any) -> Any:
-        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0) if resource.kind == "Node" else self.answers[0]
+        answer = (
+            self.answers[0]
+            if len(self.answers) == 1
+            else self.answers.pop(0)
+            if resource.kind == "Node"
+            else self.answers[0]
+        )
         if isinstance(answer, HaError):
             raise answer
         return type("L", (), {"items": [answer] if resource.kind == "Node" else [handler()]})

@@ -60,7 +60,10 @@ def test_a_whole_description_has_no_fault(files: dict[str, str]) -> None:
         ({"kubernetes_etcd": "stacked"}, "kubernetes_etcd_endpoints are given, but kubernetes_etcd is stacked"),
         ({"kubernetes_etcd_endpoints": URLS[:2]}, "kubernetes_etcd_endpoints: there are 2;"),
         ({"kubernetes_etcd_endpoints": []}, "kubernetes_etcd_endpoints: there are 0;"),
-        ({"kubernetes_etcd_endpoints": ["http://192.0.2.21:2379"]}, "http://192.0.2.21:2379 must be of the form https://"),
+        (
+            {"kubernetes_etcd_endpoints": ["http://192.0.2.21:2379"]},
+            "http://192.0.2.21:2379 must be of the form https://",
+        ),
         ({"kubernetes_etcd_endpoints": ["https://192.0.2.21"]}, "https://192.0.2.21 must be of the form https://"),
         ({"kubernetes_etcd_endpoints": [*URLS[:2], URLS[0]]}, "one is given twice"),
         ({"kubernetes_etcd_key_file": "/nonexistent"}, "kubernetes_etcd_key_file (/nonexistent): must be files"),

@@ -107,7 +107,9 @@ def test_the_members_that_are_left_must_have_a_quorum(down: tuple[str, ...], all
     if allowed:
         assert etcd.run(name="n3")["changed"]
         return
-    with pytest.raises(Refused, match=r"1 of the 2 voting members that are left would serve, their quorum is 2: bring n2 back"):
+    with pytest.raises(
+        Refused, match=r"1 of the 2 voting members that are left would serve, their quorum is 2: bring n2 back"
+    ):
         etcd.run(name="n3")
     assert etcd.removed == []
 
@@ -138,7 +140,9 @@ def test_a_refusal_of_etcd_comes_in_its_words() -> None:
 
 def test_present_tells_what_is_missing_with_the_cluster() -> None:
     assert "failure" not in three().run(state="present")
-    result = FakeEtcd(member(1), member(2), member(3, learner=True), member(4, name=""), down=("2",)).run(state="present")
+    result = FakeEtcd(member(1), member(2), member(3, learner=True), member(4, name=""), down=("2",)).run(
+        state="present"
+    )
     said = str(result["failure"])
     assert len(result["cluster"]["members"]) == 4
     for part in ("member n2 does not serve", "member n3 is a learner", "member 4 (https://4:2380) has not started yet"):

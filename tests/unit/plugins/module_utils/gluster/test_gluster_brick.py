@@ -131,7 +131,10 @@ def test_a_busy_pool_is_asked_again(pool: Pool) -> None:
 
 def test_a_refusal_comes_in_its_own_words() -> None:
     with pytest.raises(HaError, match="Volume shared is not in the started state"):
-        model.output("<cliOutput><opRet>-1</opRet><opErrstr>Volume shared is not in the started state</opErrstr></cliOutput>", "c")
+        model.output(
+            "<cliOutput><opRet>-1</opRet><opErrstr>Volume shared is not in the started state</opErrstr></cliOutput>",
+            "c",
+        )
     with pytest.raises(HaError, match="Connection failed"):
         model.output("Connection failed. Please check if gluster daemon is operational.", "c")
 

@@ -28,7 +28,12 @@ RECORD = Record("n2", "uid-n2", UUID, "22", "n2", "off", "2026-01-02T03:04:05Z")
 
 def cluster(*, records: tuple[Record, ...] = (), **changes: Any) -> Cluster:
     """n1 to n3, n2 dead; changes by name, None for a Node that is gone."""
-    given = {"n1": {}, "n2": DEAD, "n3": {}, **{name: changes.pop(name) for name in ("n1", "n2", "n3") if name in changes}}
+    given = {
+        "n1": {},
+        "n2": DEAD,
+        "n3": {},
+        **{name: changes.pop(name) for name in ("n1", "n2", "n3") if name in changes},
+    }
     nodes = tuple(NodeFacts(name, **facts) for name, facts in given.items() if facts is not None)
     uids = {node.name: f"uid-{node.name}" for node in nodes}
     return replace(Cluster(nodes, uids, records), **changes)
@@ -121,7 +126,9 @@ def test_a_drained_node_needs_no_proof_but_must_be_alive_and_empty() -> None:
     assert (sound(cluster(n2={}), wish).node_uid, sound(cluster(n2={}), wish).recover) == ("uid-n2", False)
     assert "cannot be drained: run replace_node" in fault(cluster(), wish)
     busy = cluster(n2={}, launchers=("demo/virt-launcher-a",))
-    assert deletion_faults(busy, wish) == ["virtual machines still run on node n2: demo/virt-launcher-a; drain it first"]
+    assert deletion_faults(busy, wish) == [
+        "virtual machines still run on node n2: demo/virt-launcher-a; drain it first"
+    ]
     assert deletion_faults(busy, WISH) == []  # proven off: nothing runs there, whatever the API still lists
 
 
