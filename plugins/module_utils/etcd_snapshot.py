@@ -12,32 +12,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, too_small
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd import cluster, content, store
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd import cluster, content, options, store
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.cluster import Health
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.content import Content, SnapshotDamaged
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.gateway import Gateway, Login, Status
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.gateway import Status
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.store import Kept
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, end
 
-PKI = "/etc/kubernetes/pki/etcd"
-# Of kubeadm's certificates those that etcd accepts from a client, the least powerful first.
-_KUBEADM_CLIENTS = ("healthcheck-client", "server", "peer")
 _ETCDUTL = "etcdutl"
 
 
 def spec() -> ArgumentSpec:
     """The module's argument spec."""
-    return ArgumentSpec(
+    own = ArgumentSpec(
         {
             "state": {"type": "str", "choices": ["present", "verified"], "default": "present"},
-            "endpoints": {"type": "list", "elements": "str", "default": ["https://127.0.0.1:2379"]},
-            "ca_cert": {"type": "path"},
-            "client_cert": {"type": "path"},
-            "client_key": {"type": "path", "no_log": False},
             "directory": {"type": "path"},
             "prefix": {"type": "str", "default": "etcd-snapshot-"},
             "path": {"type": "path"},
@@ -46,20 +38,17 @@ def spec() -> ArgumentSpec:
             "force": {"type": "bool", "default": False},
             "etcdutl": {"type": "path"},
             "timeout": {"type": "int", "default": 600},
-            "request_timeout": {"type": "int", "default": 10},
         },
         required_one_of=[("directory", "path")],
         mutually_exclusive=[("directory", "path")],
-        required_together=[("client_cert", "client_key")],
     )
+    return own.merge(options.login())
 
 
 def faults(params: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the parameters beyond their types."""
-    yield from too_small(params, keep=1, max_age=1, timeout=1, request_timeout=1)
-    if not params.get("endpoints"):
-        yield "endpoints: is empty: give at least one, such as https://127.0.0.1:2379"
-    yield from (fault for fault in map(_endpoint_fault, params.get("endpoints") or []) if fault)
+    yield from too_small(params, keep=1, max_age=1, timeout=1)
+    yield from options.login_faults(params)
     if not params.get("prefix") or "/" in params["prefix"]:
         yield f"prefix: {params.get('prefix')!r} must be the beginning of a file's name, without /"
     if params.get("keep") and params.get("path"):
@@ -69,26 +58,6 @@ def faults(params: Mapping[str, Any]) -> Iterator[str]:
     program = params.get("etcdutl")
     if program and not os.access(program, os.X_OK):
         yield f"etcdutl: {program} is no program that can be run"
-
-
-def _endpoint_fault(endpoint: str) -> str | None:
-    try:
-        parts = urlsplit(endpoint)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound or parts.path.strip("/") or parts.query or parts.username:
-        return f"endpoints: {endpoint} must be of the form https://address:port"
-    return None
-
-
-def login_of(params: Mapping[str, Any], folder: str = PKI) -> Login:
-    """The certificates that were given, in their absence those of kubeadm."""
-    cert, key = params.get("client_cert"), params.get("client_key")
-    if not cert:
-        pairs = [(f"{folder}/{name}.crt", f"{folder}/{name}.key") for name in _KUBEADM_CLIENTS]
-        cert, key = next((pair for pair in pairs if all(map(os.path.exists, pair))), pairs[0])
-    return Login(params.get("ca_cert") or f"{folder}/ca.crt", cert, key)
 
 
 @dataclass
@@ -109,7 +78,7 @@ class Job:
         self._params = params
         self._check = check
         self._etcdutl = params["etcdutl"] or shutil.which(_ETCDUTL) or ""
-        self._context: Any = None
+        self._open = options.Opener(params)
         self._notices: list[str] = []
         self._directory = os.path.abspath(params["directory"] or os.path.dirname(os.path.abspath(params["path"])))
 
@@ -205,11 +174,6 @@ class Job:
         except HaError as error:
             result["failure"] = error  # the snapshot is there all the same
         return result
-
-    def _open(self, endpoint: str) -> Gateway:
-        if endpoint.startswith("https://") and self._context is None:
-            self._context = login_of(self._params).context()
-        return Gateway(endpoint, self._context, self._params["request_timeout"])
 
     def _path(self, moment: float) -> str:
         path = self._params["path"]

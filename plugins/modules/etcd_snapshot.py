@@ -12,7 +12,7 @@ version_added: 0.2.0
 author:
   - The virtops.kubevirt_ha contributors (@virtops)
 description:
-  - Takes a snapshot from a healthy member of etcd through its HTTP gateway, follower before leader, and from the next
+  - Takes a snapshot from a healthy member of O(endpoints) through its HTTP gateway, follower before leader, and from the next
     member where one fails. Nothing but Python is needed on the host.
   - Verifies it before it gets its name. The file must end in the SHA-256 of its content that etcd appends, its database
     must be readable, and it must not be older than the member said it was. C(etcdutl) looks at it, too, where there is one.
@@ -22,6 +22,7 @@ description:
     that do not answer are warnings.
 extends_documentation_fragment:
   - virtops.kubevirt_ha.attributes
+  - virtops.kubevirt_ha.etcd
 options:
   state:
     description:
@@ -31,25 +32,6 @@ options:
     type: str
     choices: [present, verified]
     default: present
-  endpoints:
-    description:
-      - URLs at which members serve clients. The snapshot is taken from one of these.
-    type: list
-    elements: str
-    default: [https://127.0.0.1:2379]
-  ca_cert:
-    description:
-      - Path to the certificate of etcd's authority. C(/etc/kubernetes/pki/etcd/ca.crt) where it is not given.
-    type: path
-  client_cert:
-    description:
-      - Path to a client certificate that etcd accepts. Where it is not given, C(healthcheck-client.crt), C(server.crt) or
-        C(peer.crt) of C(/etc/kubernetes/pki/etcd), the first that is there.
-    type: path
-  client_key:
-    description:
-      - Path to the key of O(client_cert).
-    type: path
   directory:
     description:
       - The directory for snapshots that are named by their time, such as C(etcd-snapshot-20260102T030405Z.db). It is made
@@ -90,11 +72,6 @@ options:
       - Seconds for the transfer of the snapshot.
     type: int
     default: 600
-  request_timeout:
-    description:
-      - Seconds to wait for one answer of etcd, and for the next piece of the snapshot.
-    type: int
-    default: 10
 requirements:
   - python >= 3.9
   - etcd 3.5, 3.6 or 3.7 with its HTTP gateway, which is on by default
@@ -232,7 +209,7 @@ cluster:
       returned: always
     members:
       description:
-        - Every member with C(id), C(name), C(client_urls), C(reachable), C(leader), C(learner), C(version), C(revision),
+        - Every member with C(id), C(name), C(client_urls), C(peer_urls), C(reachable), C(leader), C(learner), C(version), C(revision),
           C(db_size), C(db_size_in_use), C(db_size_quota) and C(errors). Sizes are in bytes; the quota is told by etcd 3.6
           and newer.
       type: list

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The health of an etcd cluster, and which of its members gives the snapshot."""
+"""The health of an etcd cluster, and which of its members to ask."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ class Health:
             "id": member.id,
             "name": member.name,
             "client_urls": list(member.client_urls),
+            "peer_urls": list(member.peer_urls),
             "reachable": status is not None,
             "leader": status.leads if status else None,
             "learner": member.learner,

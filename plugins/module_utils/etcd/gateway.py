@@ -78,6 +78,7 @@ class Member:
     name: str
     client_urls: tuple[str, ...]
     learner: bool
+    peer_urls: tuple[str, ...] = ()
 
 
 class Login:
@@ -140,9 +141,14 @@ class Gateway:
                 str(found.get("name") or ""),
                 tuple(found.get("clientURLs") or ()),
                 bool(found.get("isLearner")),
+                tuple(found.get("peerURLs") or ()),
             )
             for found in answer.get("members") or []
         ]
+
+    def remove(self, member: str) -> None:
+        """Takes a member out of the cluster, by its ID; etcd refuses where it is not one or too few others have started."""
+        self._json("/v3/cluster/member/remove", {"ID": member})
 
     def alarms(self) -> list[dict[str, str]]:
         """The alarms that are raised, as [{member, alarm}] with the member's ID and NOSPACE or CORRUPT."""

@@ -32,6 +32,7 @@ ready() { # component; the ports are kubeadm's
 
 for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
   manifest=$manifests/$component.yaml
+  [[ $component != etcd || -e $manifest ]] || continue # an external one
   before=$(container "$component")
   sum=$(sha256sum <"$manifest")
   if [[ $component != etcd && $new == *" configuration "* ]]; then

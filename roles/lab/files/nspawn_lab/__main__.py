@@ -8,6 +8,7 @@
     python3 nspawn_lab --folder LAB start NODE ...
     python3 nspawn_lab --folder LAB reboot NODE ...
     python3 nspawn_lab --folder LAB power-off NODE ...
+    python3 nspawn_lab --folder LAB reset NODE ...
     python3 nspawn_lab --folder LAB cut-link NODE ...
     python3 nspawn_lab --folder LAB restore-link NODE ...
     python3 nspawn_lab --folder LAB status
@@ -65,6 +66,13 @@ def power_off(lab: LabConfig, name: str) -> None:
     say(node=name, changed=moment.was_running, t0=moment.at, t0_monotonic=moment.monotonic)
 
 
+def reset(lab: LabConfig, name: str) -> None:
+    """A new machine in the place of the node: its power goes, and its disk is as one that was just installed."""
+    Node(lab, lab.node(name)).power_off()
+    provision.remove(lab, lab.node(name))
+    say(node=name, changed=provision.create(lab, lab.node(name)))
+
+
 def cut_link(lab: LabConfig, name: str) -> None:
     changed = network.cut(lab.node(name).name)
     say(node=name, changed=changed, t0=time.time(), t0_monotonic=time.monotonic())
@@ -110,6 +118,7 @@ NODE_COMMANDS = {
     "start": start,
     "reboot": reboot,
     "power-off": power_off,
+    "reset": reset,
     "cut-link": cut_link,
     "restore-link": restore_link,
     "bmc": bmc,

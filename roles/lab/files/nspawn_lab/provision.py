@@ -60,6 +60,15 @@ def create(lab: LabConfig, node: NodeConfig) -> bool:
     return changed
 
 
+def remove(lab: LabConfig, node: NodeConfig) -> None:
+    """Removes the node's folder, which nothing may run in."""
+    root = lab.folder / "nodes" / node.name
+    if root.exists():
+        # Bare mountpoints are immutable; chattr complains of links and sockets beside them.
+        subprocess.run(["chattr", "-R", "-f", "-i", str(root / "srv")], check=False)
+        shutil.rmtree(root)
+
+
 def _write(target: Path, mode: int, content: str) -> bool:
     if target.exists() and target.read_text() == content:
         return False

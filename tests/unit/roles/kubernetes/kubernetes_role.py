@@ -36,6 +36,13 @@ def text(template: str, **given: Any) -> str:
     return str(_templar(given).template(source, overrides={"trim_blocks": True, "keep_trailing_newline": True}))
 
 
+def inventory_faults(**given: Any) -> list[str]:
+    """What the role finds wrong in an inventory."""
+    (task,) = DataLoader().load_from_file(str(ROLE / "tasks" / "inventory.yml"), trusted_as_template=True)
+    fact = task["ansible.builtin.set_fact"]
+    return list(_templar({**task["vars"], **given}).template(fact["__kubernetes_inventory_faults"]))
+
+
 # Once a process; lookups are found only then.
 _load_plugins = functools.cache(init_plugin_loader)
 

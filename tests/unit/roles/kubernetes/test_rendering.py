@@ -18,6 +18,7 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {},
     {"kubernetes_audit_log": True, "kubernetes_failure_detection": "fastest"},
     {"kubernetes_secrets_encryption": "aescbc", "kubernetes_kube_proxy_mode": "nftables"},
+    {"kubernetes_etcd": "external", "kubernetes_etcd_endpoints": ["https://192.0.2.21:2379"]},
 )
 
 

@@ -70,6 +70,17 @@ def test_a_copy_that_was_broken_off_is_made_anew(lab: config.LabConfig) -> None:
     assert not (lab.folder / "nodes" / "n1" / "half").exists()
 
 
+def test_a_removed_node_is_made_anew_and_alone(lab: config.LabConfig) -> None:
+    for name in ("n1", "n2"):
+        provision.create(lab, lab.node(name))
+        (lab.folder / "nodes" / name / "left").touch()
+    provision.remove(lab, lab.node("n2"))
+    assert not (lab.folder / "nodes" / "n2").exists()
+    assert provision.create(lab, lab.node("n2")) is True
+    assert not (lab.folder / "nodes" / "n2" / "left").exists()
+    assert (lab.folder / "nodes" / "n1" / "left").exists()
+
+
 def test_two_nodes_have_two_machine_ids(lab: config.LabConfig) -> None:
     identities = {provision.own_files(lab, node)["etc/machine-id"] for node in lab.nodes}
     assert len(identities) == len(lab.nodes)

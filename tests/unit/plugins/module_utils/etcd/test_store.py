@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import etcd_snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd import store
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd import options, store
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.store import Kept
 
 NOW = 1_800_000_000.0
@@ -177,8 +177,8 @@ class TestParameters:
             (tmp_path / f"{name}.crt").touch()
             (tmp_path / f"{name}.key").touch()
         (tmp_path / "healthcheck-client.crt").touch()
-        login = etcd_snapshot.login_of({}, str(tmp_path))
+        login = options.login_of({}, str(tmp_path))
         assert (login.ca_cert, login.client_cert) == (f"{tmp_path}/ca.crt", f"{tmp_path}/server.crt")
         (tmp_path / "healthcheck-client.key").touch()
-        assert etcd_snapshot.login_of({}, str(tmp_path)).client_key == f"{tmp_path}/healthcheck-client.key"
-        assert etcd_snapshot.login_of({"client_cert": "c", "client_key": "k"}, str(tmp_path)).client_cert == "c"
+        assert options.login_of({}, str(tmp_path)).client_key == f"{tmp_path}/healthcheck-client.key"
+        assert options.login_of({"client_cert": "c", "client_key": "k"}, str(tmp_path)).client_cert == "c"
