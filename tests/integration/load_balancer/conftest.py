@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "unit" / "roles" / "load_balancer"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
 from stage import PROFILE, REPOSITORY, Stage, lacks, stage
