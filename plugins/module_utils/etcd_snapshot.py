@@ -24,6 +24,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.store imp
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, end
 
 PKI = "/etc/kubernetes/pki/etcd"
+STATUS = "status"
 # Of kubeadm's certificates those that etcd accepts from a client, the least powerful first.
 _KUBEADM_CLIENTS = ("healthcheck-client", "server", "peer")
 _ETCDUTL = "etcdutl"
@@ -33,7 +34,7 @@ def spec() -> ArgumentSpec:
     """The module's argument spec."""
     return ArgumentSpec(
         {
-            "state": {"type": "str", "choices": ["present", "verified"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "verified", STATUS], "default": "present"},
             "endpoints": {"type": "list", "elements": "str", "default": ["https://127.0.0.1:2379"]},
             "ca_cert": {"type": "path"},
             "client_cert": {"type": "path"},
@@ -48,7 +49,7 @@ def spec() -> ArgumentSpec:
             "timeout": {"type": "int", "default": 600},
             "request_timeout": {"type": "int", "default": 10},
         },
-        required_one_of=[("directory", "path")],
+        required_if=[("state", state, ("directory", "path"), True) for state in ("present", "verified")],
         mutually_exclusive=[("directory", "path")],
         required_together=[("client_cert", "client_key")],
     )
@@ -111,10 +112,13 @@ class Job:
         self._etcdutl = params["etcdutl"] or shutil.which(_ETCDUTL) or ""
         self._context: Any = None
         self._notices: list[str] = []
-        self._directory = os.path.abspath(params["directory"] or os.path.dirname(os.path.abspath(params["path"])))
+        self._directory = os.path.abspath(params["directory"] or os.path.dirname(os.path.abspath(params["path"] or ".")))
 
     def run(self) -> dict[str, Any]:
         """The module's result, with `notices` for a person; HaError where it fails."""
+        if self._params["state"] == STATUS:
+            health = cluster.survey(self._params["endpoints"], self._open)
+            return {"changed": False, "taken": False, "cluster": health.as_dict(), "notices": list(health.warnings())}
         kept = self._kept()
         verify_only = self._params["state"] == "verified"
         result = self._verified(kept) if verify_only else self._current(kept) or self._take(kept)
