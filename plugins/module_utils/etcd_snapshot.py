@@ -112,7 +112,9 @@ class Job:
         self._etcdutl = params["etcdutl"] or shutil.which(_ETCDUTL) or ""
         self._context: Any = None
         self._notices: list[str] = []
-        self._directory = os.path.abspath(params["directory"] or os.path.dirname(os.path.abspath(params["path"] or ".")))
+        self._directory = os.path.abspath(
+            params["directory"] or os.path.dirname(os.path.abspath(params["path"] or "."))
+        )
 
     def run(self) -> dict[str, Any]:
         """The module's result, with `notices` for a person; HaError where it fails."""

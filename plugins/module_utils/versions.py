@@ -134,7 +134,10 @@ def faults(versions: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     if kubernetes and kubernetes not in rows:
         yield "kubernetes", f"{kubernetes} is not in the version matrix; allowed are {', '.join(rows)}"
     if kubevirt and _kubevirt(kubevirt) is None:
-        yield "kubevirt", f"{kubevirt} is not in the version matrix; allowed are {', '.join(row.minor for row in KUBEVIRT)}"
+        yield (
+            "kubevirt",
+            f"{kubevirt} is not in the version matrix; allowed are {', '.join(row.minor for row in KUBEVIRT)}",
+        )
     elif kubernetes in rows and kubevirt and kubernetes not in kubernetes_of(kubevirt):
         yield (
             "kubernetes",
@@ -147,7 +150,10 @@ def faults(versions: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         )
     etcd = numbers(versions.get("etcd"))
     if etcd and kubernetes in rows and etcd < (numbers(rows[kubernetes].etcd) or etcd):
-        yield "etcd", f"{versions['etcd']} is too old for Kubernetes {kubernetes}; allowed is {rows[kubernetes].etcd} or newer"
+        yield (
+            "etcd",
+            f"{versions['etcd']} is too old for Kubernetes {kubernetes}; allowed is {rows[kubernetes].etcd} or newer",
+        )
 
 
 def verdict(versions: Mapping[str, object]) -> Verdict:
@@ -204,7 +210,11 @@ def tables() -> str:
     for own in KUBEVIRT:
         cells = ["yes" if each in own.kubernetes else "no" for each in minors]
         lines.append(f"| {own.minor} | {own.cdi} | {' | '.join(cells)} |")
-    lines += ["", "| ran together: Kubernetes | KubeVirt | etcd | containerd | how |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        "",
+        "| ran together: Kubernetes | KubeVirt | etcd | containerd | how |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     lines += [f"| {ran.kubernetes} | {ran.kubevirt} | {ran.etcd} | {ran.containerd} | {ran.how} |" for ran in RAN]
     lines += ["", "| what | where it is from |", "| --- | --- |"]
     lines += [f"| {what} | {where} |" for what, where in SOURCES.items()]

@@ -161,9 +161,7 @@ def _legend(marks: Sequence[tuple[float, str]], scene: Scene) -> str:
         f'<text x="{110 * i + 19}" y="11">{text}</text>'
         for i, (kind, text) in enumerate(kinds.items())
     )
-    rows = [
-        (str(number), f"{moment - scene.t0:.2f} s", text) for number, (moment, text) in enumerate(marks, start=1)
-    ]
+    rows = [(str(number), f"{moment - scene.t0:.2f} s", text) for number, (moment, text) in enumerate(marks, start=1)]
     listed = html_page.table((), rows, [("n", "n", "")] * len(rows))
     return f'<svg viewBox="0 0 {WIDTH} 16">{swatches}</svg>\n{listed}'
 

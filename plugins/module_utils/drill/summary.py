@@ -69,4 +69,3 @@ def _figure(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     if entry["limit"] is None:
         return _TITLES.get(name, name), value, "none", ""
     return _TITLES.get(name, name), value, f"{entry['limit']:g}", "" if entry["passed"] else "over its limit"
-

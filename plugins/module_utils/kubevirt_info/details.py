@@ -155,4 +155,3 @@ def _backup(view: View) -> dict[str, Any] | None:
         return None
     age = round(view.cluster.now - backup.taken_at)
     return {"age_seconds": age, "location": backup.where, "verified": backup.verified}
-

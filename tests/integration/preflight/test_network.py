@@ -124,7 +124,9 @@ def test_a_dropped_port_is_told_by_every_node_that_needs_it() -> None:
     drop("n3", "ipproto", "tcp", "dport", "2380")
     found = faults()
     assert [fault.split(":")[0] for fault in found] == ["n1", "n2"]
-    assert all("does not reach n3 (198.51.100.13) on port 2380 (etcd for peers): no answer in 1.5 s" in f for f in found)
+    assert all(
+        "does not reach n3 (198.51.100.13) on port 2380 (etcd for peers): no answer in 1.5 s" in f for f in found
+    )
     assert all("or add ports to preflight_skip" in fault for fault in found)
     assert faults(skip=["ports"]) == []
 
@@ -166,6 +168,11 @@ def test_all_that_is_wrong_is_told_at_once_and_in_time() -> None:
     drop("n3", "ipproto", "tcp", "dport", "6443")
     run("ip", "-netns", f"{PREFIX}-net", "link", "set", "n1", "mtu", "1400")
     found = " ".join(faults({"n2": 4.0}, endpoint="api.nowhere.invalid"))
-    told = ("port 6443", "a packet of 1500 bytes", "clock of n2", "kubernetes_api_endpoint api.nowhere.invalid cannot be")
+    told = (
+        "port 6443",
+        "a packet of 1500 bytes",
+        "clock of n2",
+        "kubernetes_api_endpoint api.nowhere.invalid cannot be",
+    )
     assert [text for text in told if text not in found] == []
     assert time.monotonic() - begin < LIMIT_SECONDS

@@ -54,7 +54,11 @@ def question(node: str, port: int, service: str = "etcd for peers") -> Question:
 
 
 def test_ports_of_one_node_that_fail_alike_are_one_sentence() -> None:
-    answers = [Answer(question("c2", 2379), "refused"), Answer(question("c2", 2380), "refused"), Answer(question("w1", 1))]
+    answers = [
+        Answer(question("c2", 2379), "refused"),
+        Answer(question("c2", 2380), "refused"),
+        Answer(question("w1", 1)),
+    ]
     (fault,) = faults.of_ports("c1", answers)
     assert "c1: does not reach c2 (192.0.2.2) on port 2379 (etcd for peers), 2380 (etcd for peers): refused;" in fault
     assert faults.SKIP in fault
@@ -73,7 +77,9 @@ def test_a_clock_is_off_only_where_that_is_certain(ahead: float, unsure: float, 
 def test_the_quickest_answer_tells_the_clock() -> None:
     slow, quick = Answer(question("c2", 1), "", 2.0, 1.0), Answer(question("c2", 2), "", 0.1, 0.001)
     assert list(faults.of_clocks("c1", [slow, quick], 0.5)) == []
-    (fault,) = faults.of_clocks("c1", [Answer(question("c2", 1), "", 0.0, 1.0), Answer(question("c2", 2), "", 3.0, 0.001)], 1)
+    (fault,) = faults.of_clocks(
+        "c1", [Answer(question("c2", 1), "", 0.0, 1.0), Answer(question("c2", 2), "", 3.0, 0.001)], 1
+    )
     assert "3.0 s" in fault
 
 
@@ -109,7 +115,11 @@ def test_a_packet_has_the_checksum_that_makes_its_sum_zero() -> None:
 
 
 def test_percentiles_of_a_disk() -> None:
-    assert disk.summary([float(each) for each in range(200, 0, -1)]) == {"p50_ms": 100.0, "p99_ms": 198.0, "max_ms": 200.0}
+    assert disk.summary([float(each) for each in range(200, 0, -1)]) == {
+        "p50_ms": 100.0,
+        "p99_ms": 198.0,
+        "max_ms": 200.0,
+    }
     assert disk.summary([]) == {"p50_ms": None, "p99_ms": None, "max_ms": None}
 
 
