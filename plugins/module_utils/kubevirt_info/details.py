@@ -32,7 +32,6 @@ STAYS_LOST = frozenset(
 )
 CANNOT_MOVE = frozenset(
     {
-        "vm-drain-blocked",
         "vm-host-cpu",
         "vm-host-device",
         "vm-not-migratable",

@@ -65,7 +65,9 @@ def etcd(facts: Facts) -> Section:
     findings = list(_slow_disks(facts))
     if known is None:
         reasons = [f"{name}: {answer['why']}" for name, answer in answers.items() if answer.get("why")]
-        rows = tuple((Cell(name), Cell("not known", UNKNOWN), Cell(""), Cell(""), Cell(""), Cell("")) for name in answers)
+        rows = tuple(
+            (Cell(name), Cell("not known", UNKNOWN), Cell(""), Cell(""), Cell(""), Cell("")) for name in answers
+        )
         if answers:
             why = "; ".join(reasons) or "no control plane was reached"
             findings.append(Finding("etcd-no-answer", why, tuple(Thing("host", name) for name in answers)))

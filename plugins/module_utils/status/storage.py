@@ -40,7 +40,9 @@ def volume(facts: Facts) -> Section:
     if facts.storage.get("backend") != "glusterfs":
         return Section("storage", "Shared storage", heads, (), (), "none that is looked at")
     bricks, info, why = known_volume(facts)
-    rows: list[Row] = [(Cell("brick"), Cell(f"{brick['host']}:{brick['path']}"), _online(brick["online"])) for brick in bricks]
+    rows: list[Row] = [
+        (Cell("brick"), Cell(f"{brick['host']}:{brick['path']}"), _online(brick["online"])) for brick in bricks
+    ]
     findings = list(_brick_findings(facts, bricks, info, why))
     heal_cell, heal_findings = _heal(facts)
     rows.append((Cell("heals"), Cell(""), heal_cell))
