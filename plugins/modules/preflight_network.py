@@ -89,25 +89,27 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Open the ports of each node
-  virtops.kubevirt_ha.preflight_network: &between
-    state: listen
-    name: "{{ inventory_hostname }}"
-    nodes:
-      - {name: n1, address: 192.0.2.11, groups: [control_plane, load_balancers]}
-      - {name: n2, address: 192.0.2.12, groups: [control_plane, load_balancers]}
+- name: Ask from node to node
+  module_defaults:
+    virtops.kubevirt_ha.preflight_network:
+      name: "{{ inventory_hostname }}"
+      nodes:
+        - {name: n1, address: 192.0.2.11, groups: [control_plane, load_balancers]}
+        - {name: n2, address: 192.0.2.12, groups: [control_plane, load_balancers]}
+  block:
+    - name: Open the ports of each node
+      virtops.kubevirt_ha.preflight_network:
+        state: listen
 
-- name: Ask from each node to each other
-  virtops.kubevirt_ha.preflight_network:
-    <<: *between
-    state: ask
-  register: asked
+    - name: Ask from each node to each other
+      virtops.kubevirt_ha.preflight_network:
+        state: ask
+      register: asked
 
-- name: Close the ports again
-  virtops.kubevirt_ha.preflight_network:
-    <<: *between
-    state: stop
-  register: heard
+    - name: Close the ports again
+      virtops.kubevirt_ha.preflight_network:
+        state: stop
+      register: heard
 
 - name: Tell what is wrong
   ansible.builtin.debug:
