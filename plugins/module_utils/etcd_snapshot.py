@@ -22,6 +22,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.gateway i
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.etcd.store import Kept
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, end
 
+STATUS = "status"
 _ETCDUTL = "etcdutl"
 
 
@@ -29,7 +30,7 @@ def spec() -> ArgumentSpec:
     """The module's argument spec."""
     own = ArgumentSpec(
         {
-            "state": {"type": "str", "choices": ["present", "verified"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "verified", STATUS], "default": "present"},
             "directory": {"type": "path"},
             "prefix": {"type": "str", "default": "etcd-snapshot-"},
             "path": {"type": "path"},
@@ -39,7 +40,7 @@ def spec() -> ArgumentSpec:
             "etcdutl": {"type": "path"},
             "timeout": {"type": "int", "default": 600},
         },
-        required_one_of=[("directory", "path")],
+        required_if=[("state", state, ("directory", "path"), True) for state in ("present", "verified")],
         mutually_exclusive=[("directory", "path")],
     )
     return own.merge(options.login())
@@ -80,10 +81,15 @@ class Job:
         self._etcdutl = params["etcdutl"] or shutil.which(_ETCDUTL) or ""
         self._open = options.Opener(params)
         self._notices: list[str] = []
-        self._directory = os.path.abspath(params["directory"] or os.path.dirname(os.path.abspath(params["path"])))
+        self._directory = os.path.abspath(
+            params["directory"] or os.path.dirname(os.path.abspath(params["path"] or "."))
+        )
 
     def run(self) -> dict[str, Any]:
         """The module's result, with `notices` for a person; HaError where it fails."""
+        if self._params["state"] == STATUS:
+            health = cluster.survey(self._params["endpoints"], self._open)
+            return {"changed": False, "taken": False, "cluster": health.as_dict(), "notices": list(health.warnings())}
         kept = self._kept()
         verify_only = self._params["state"] == "verified"
         result = self._verified(kept) if verify_only else self._current(kept) or self._take(kept)

@@ -29,8 +29,9 @@ options:
       - V(present) takes a snapshot, unless O(max_age) or O(path) finds a sound one.
       - V(verified) takes none and does not ask etcd. It verifies the snapshot at O(path), or the newest in O(directory), and
         fails where that is damaged, missing, or older than O(max_age).
+      - V(status) takes none, looks at none, and tells the health of the cluster.
     type: str
-    choices: [present, verified]
+    choices: [present, verified, status]
     default: present
   directory:
     description:
@@ -127,7 +128,7 @@ taken:
 path:
   description: The snapshot's file; in check mode where it would be.
   type: str
-  returned: success
+  returned: unless O(state=status)
   sample: /var/backups/etcd/etcd-snapshot-20260102T030405Z.db
 size:
   description: Its size in bytes; none in check mode.
@@ -188,7 +189,7 @@ cluster_id:
 cluster:
   description: Health of the cluster.
   type: dict
-  returned: where a snapshot was or would be taken
+  returned: where a snapshot was or would be taken, and with O(state=status)
   contains:
     id:
       description: The cluster's ID.

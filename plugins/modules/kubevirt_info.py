@@ -271,6 +271,12 @@ options:
       - How many objects are listed in a finding; RV(findings[].count) counts all. V(0) lists all.
     type: int
     default: 100
+  details:
+    description:
+      - Whether to return RV(details), which has an entry for each node, machine, StorageClass and certificate.
+    type: bool
+    default: false
+    version_added: 0.3.0
 seealso:
   - module: virtops.kubevirt_ha.redundancy_info
     description: Whether everything that should be there is there now, as a drill asks before it begins.
@@ -410,6 +416,47 @@ kubevirt:
   description: Namespace, C(source), C(feature_gates), C(disabled_feature_gates) and default C(eviction_strategy) of KubeVirt.
   returned: when the API was reached
   type: dict
+details:
+  description: What there is, one by one.
+  returned: with O(details=true), when the API was reached
+  type: dict
+  contains:
+    nodes:
+      description:
+        - Each with C(name), C(ready), C(cordoned), C(pressures) (conditions beside Ready that hold), C(taints), C(roles),
+          C(runs_machines), C(addresses), C(failure_domain), C(kubelet), C(container_runtime) and C(kernel).
+      type: list
+      elements: dict
+      returned: always
+    machines:
+      description:
+        - Each machine that runs or should run, with C(namespace), C(name), C(node), C(runs), C(ready), C(state), whether it
+          C(fails_over) when its node is lost and C(migrates), and why not (C(fails_over_not), C(migrates_not)).
+      type: list
+      elements: dict
+      returned: always
+    storage_classes:
+      description:
+        - Each with C(name), C(provisioner), C(default), C(access_modes), C(volumes), how many are C(bound), and what its disks
+          survive (C(survives)), which is V(shared) (the loss of a node, and machines migrate), V(follows) (the loss of a node),
+          V(local) (no loss of their node) or V(unknown), where there is no volume yet.
+      type: list
+      elements: dict
+      returned: always
+    certificates:
+      description: Each with C(kind), C(namespace), C(name), C(field) and C(days_left), the next one to end first.
+      type: list
+      elements: dict
+      returned: always
+    etcd_backup:
+      description: The newest backup, with C(age_seconds), C(location) and C(verified); none where none is known.
+      type: dict
+      returned: always
+    api_servers:
+      description: Addresses of the API servers that serve.
+      type: list
+      elements: str
+      returned: always
 versions:
   description: Versions of C(api_server), C(kubelet), C(container_runtime), C(kernel) and C(kubevirt).
   returned: when the API was reached

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import html_page
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import PHASES, Scene
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.lanes import Lane, lanes
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Timeline
@@ -19,20 +20,6 @@ LEAD_SECONDS = 6.0
 LETTER = 6.0  # the width of a letter of the labels, in pixels
 
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1d2733; background: #fff; margin: 2rem auto; max-width: 1120px;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 1.8rem 0 .5rem; }
-table { border-collapse: collapse; } td, th { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; }
-th { font-weight: 600; border-bottom: 1px solid #b9c3cd; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-.verdict { display: inline-block; padding: .1rem .6rem; border-radius: .3rem; color: #fff; font-weight: 600; }
-.passed { background: #1c7c3c; } .failed { background: #b3261e; }
-.figures { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
-.figure { border: 1px solid #ccd5de; border-radius: .4rem; padding: .5rem .9rem; min-width: 9.5rem; }
-.figure b { display: block; font-size: 1.5rem; }
-.figure.bad { border-color: #b3261e; } .figure.bad b { color: #b3261e; }
-.figure small, .note { color: #55626f; }
-svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #1d2733; }
 .axis { stroke: #dde3e9; } .cut { stroke: #b3261e; stroke-width: 1.5; }
 .mark { stroke: #55626f; stroke-dasharray: 2 3; }
 .unseen { fill: #f3f5f7; } .good { fill: #a9d8b3; }
@@ -48,9 +35,6 @@ def page(timeline: Timeline, scene: Scene, verdict: Verdict, content: Mapping[st
     title = f"Failover drill {scene.scenario}: {'passed' if verdict.passed else 'failed'}"
     marks = _marks(timeline, scene)
     parts = [
-        "<!DOCTYPE html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
-        f"<style>{STYLE}</style></head><body>",
         _head(scene, verdict, content),
         _figures(verdict),
         "<h2>Timeline</h2>",
@@ -58,9 +42,8 @@ def page(timeline: Timeline, scene: Scene, verdict: Verdict, content: Mapping[st
         _legend(marks, scene),
         _machines(content["machines"]),
         _facts(content),
-        "</body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return html_page.document(title, STYLE, parts)
 
 
 def _head(scene: Scene, verdict: Verdict, content: Mapping[str, Any]) -> str:
@@ -178,11 +161,9 @@ def _legend(marks: Sequence[tuple[float, str]], scene: Scene) -> str:
         f'<text x="{110 * i + 19}" y="11">{text}</text>'
         for i, (kind, text) in enumerate(kinds.items())
     )
-    rows = "".join(
-        f'<tr><td class="n">{number}</td><td class="n">{moment - scene.t0:.2f} s</td><td>{escape(text)}</td></tr>'
-        for number, (moment, text) in enumerate(marks, start=1)
-    )
-    return f'<svg viewBox="0 0 {WIDTH} 16">{swatches}</svg>\n<table>{rows}</table>'
+    rows = [(str(number), f"{moment - scene.t0:.2f} s", text) for number, (moment, text) in enumerate(marks, start=1)]
+    listed = html_page.table((), rows, [("n", "n", "")] * len(rows))
+    return f'<svg viewBox="0 0 {WIDTH} 16">{swatches}</svg>\n{listed}'
 
 
 def _machines(machines: Sequence[Mapping[str, Any]]) -> str:
@@ -199,10 +180,9 @@ def _machines(machines: Sequence[Mapping[str, Any]]) -> str:
             *phases,
             _number(machine["writes_lost"]),
         ]
-        rows.append("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
+        rows.append(cells)
     heads = ["VM", "node", "back on", "back after", *PHASES, "writes lost"]
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    return f"<h2>Virtual machines</h2>\n<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<h2>Virtual machines</h2>\n{html_page.table(heads, rows)}"
 
 
 def _number(value: float | int | None) -> str:
@@ -211,5 +191,4 @@ def _number(value: float | int | None) -> str:
 
 def _facts(content: Mapping[str, Any]) -> str:
     facts = {**content["versions"], **{f"samples of {name}": count for name, count in content["samples"].items()}}
-    rows = "".join(f"<tr><td>{escape(str(k))}</td><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
-    return f"<h2>Versions and samples</h2>\n<table>{rows}</table>"
+    return f"<h2>Versions and samples</h2>\n{html_page.table((), facts.items())}"

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
-from textwrap import wrap
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-_WIDTH = 60
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.columns import columns
+
 _COMPONENT_LABELS = ("kubevirt.io", "component", "k8s-app")
 _TITLES = {
     "rto_seconds": "RTO: power loss to the guest's answer",
@@ -40,9 +39,9 @@ def table(content: Mapping[str, Any], folder: str) -> str:
         f"Drill {content['scenario']} of {content['node']}: {verdict}",
         f"KubeVirt that ran: {content['kubevirt_source']} ({content['versions'].get('kubevirt', 'unknown version')})",
         "",
-        *_columns([("node", "ran before", "virtual machines")] + [_node(content, node) for node in content["places"]]),
+        *columns([("node", "ran before", "virtual machines")] + [_node(content, node) for node in content["places"]]),
         "",
-        *_columns([("figure", "value", "limit", "")] + [_figure(*item) for item in content["figures"].items()]),
+        *columns([("figure", "value", "limit", "")] + [_figure(*item) for item in content["figures"].items()]),
         "",
         *(f"fault: {fault}" for fault in content["faults"]),
         *(f"note: {note}" for note in content["notes"]),
@@ -70,15 +69,3 @@ def _figure(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     if entry["limit"] is None:
         return _TITLES.get(name, name), value, "none", ""
     return _TITLES.get(name, name), value, f"{entry['limit']:g}", "" if entry["passed"] else "over its limit"
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as wide as their widest cells, long cells folded; a rule under the first."""
-    lines = [
-        line
-        for row in rows
-        for line in zip_longest(*(wrap(cell, _WIDTH, break_on_hyphens=False) or [""] for cell in row), fillvalue="")
-    ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(rows[0]))]
-    drawn = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
-    return [drawn[0], "  ".join("-" * width for width in widths), *drawn[1:]]

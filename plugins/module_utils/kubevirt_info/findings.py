@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.registry import RULES, SEVERITIES
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.registry import RULES, SEVERITIES, Rule
 
 Entry = dict[str, Any]
 _NAMED_IN_MESSAGE = 5
@@ -56,21 +56,26 @@ class GateClosed(HaError):
         return {"what": self.what, "findings": [entry["id"] for entry in self.entries]}
 
 
-def entries(found: Iterable[Finding], *, ignore: Collection[str] = (), most: int = 0) -> list[Entry]:
+def entries(
+    found: Iterable[Finding], *, ignore: Collection[str] = (), most: int = 0, rules: Mapping[str, Rule] = RULES
+) -> list[Entry]:
     """The result's findings, the most severe first; `most` objects are named in each, all where it is 0."""
     groups: dict[tuple[str, str], list[Thing]] = {}
     for finding in found:
         if finding.id not in ignore:
             groups.setdefault((finding.id, finding.why), []).extend(finding.things)
-    made = [_entry(identifier, why, things, most) for (identifier, why), things in groups.items()]
-    return sorted(made, key=lambda entry: (SEVERITIES.index(entry["severity"]), entry["id"], entry["why"]))
+    return in_order(_entry(rules[identifier], why, things, most) for (identifier, why), things in groups.items())
 
 
-def _entry(identifier: str, why: str, things: Iterable[Thing], most: int) -> Entry:
-    rule = RULES[identifier]
+def in_order(found: Iterable[Entry]) -> list[Entry]:
+    """The most severe first."""
+    return sorted(found, key=lambda entry: (SEVERITIES.index(entry["severity"]), entry["id"], entry["why"]))
+
+
+def _entry(rule: Rule, why: str, things: Iterable[Thing], most: int) -> Entry:
     objects = [thing.as_dict() for thing in sorted(set(things), key=lambda thing: (thing.namespace, thing.name))]
     return {
-        "id": identifier,
+        "id": rule.id,
         "severity": rule.severity,
         "what": rule.what,
         "why": why,

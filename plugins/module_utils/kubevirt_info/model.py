@@ -31,7 +31,8 @@ STATE_CLAIM = "persistent-state-for"
 
 @dataclass(frozen=True)
 class Node:
-    """A node. room: what it offers to pods; heartbeat: virt-handler's last one, in seconds since the epoch."""
+    """A node. room: what it offers to pods; heartbeat: virt-handler's last one, in seconds since the epoch; pressures: the
+    conditions beside Ready that hold, such as DiskPressure."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Node:
     addresses: tuple[str, ...] = ()
     info: Object = field(default_factory=dict)
     heartbeat: float | None = None
+    pressures: tuple[str, ...] = ()
 
     @property
     def control_plane(self) -> bool:
@@ -149,6 +151,9 @@ class Volume:
     terms: NodeTerms | None = None
     host_path: bool = False
     shared: bool = False
+    modes: tuple[str, ...] = ()
+    storage_class: str = ""
+    phase: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ def node(item: Object) -> Node:
         addresses=tuple(str(entry["address"]) for entry in status.get("addresses") or [] if entry.get("address")),
         info=status.get("nodeInfo") or {},
         heartbeat=_seconds((meta.get("annotations") or {}).get(_HEARTBEAT)),
+        pressures=tuple(
+            str(condition["type"])
+            for condition in status.get("conditions") or []
+            if condition.get("type") != "Ready" and condition.get("status") == "True"
+        ),
     )
 
 
@@ -165,6 +170,9 @@ def volume(item: Object) -> Volume:
         terms=placement.node_terms((spec.get("nodeAffinity") or {}).get("required")),
         host_path="hostPath" in spec,
         shared="ReadWriteMany" in (spec.get("accessModes") or ()),
+        modes=tuple(str(mode) for mode in spec.get("accessModes") or ()),
+        storage_class=str(spec.get("storageClassName") or ""),
+        phase=str((item.get("status") or {}).get("phase") or ""),
     )
 
 

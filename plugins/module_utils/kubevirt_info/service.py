@@ -15,6 +15,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info 
     capacity,
     checks,
     components,
+    details,
     findings,
     leaders,
 )
@@ -52,6 +53,7 @@ def spec() -> argspec.ArgumentSpec:
             "ignore": {"type": "list", "elements": "str", "default": []},
             "fail_on": {"type": "str", "choices": ["critical", "warning", NEVER], "default": NEVER},
             "max_objects": {"type": "int", "default": 100},
+            "details": {"type": "bool", "default": False},
         }
     )
     return own.merge(argspec.connection(), argspec.bulk())
@@ -129,6 +131,8 @@ def result(view: View, params: Params) -> dict[str, Any]:
         "kubevirt": kubevirt(view),
         "versions": versions(view),
     }
+    if params["details"]:
+        shown["details"] = details.overview(view, found)
     failure = findings.gate(entries, params["fail_on"])
     return {**shown, "failure": failure} if failure else shown
 

@@ -24,6 +24,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
     Settings,
     Vm,
     Vmi,
+    Volume,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import (
     NodeTerms,
@@ -141,10 +142,12 @@ class View:
     def is_local(self, claim: Claim) -> bool:
         """Whether a claim's volume is one node's alone. A path of whatever node is, unless it is said to be shared."""
         volume = self.cluster.volumes.get(claim.volume)
-        if volume is None:
-            return False
+        return volume is not None and self.is_of_one_node(volume, shared=claim.shared)
+
+    def is_of_one_node(self, volume: Volume, *, shared: bool = False) -> bool:
+        """The same for a volume; shared: whether its claim says that several may have it at once."""
         if volume.host_path and volume.terms is None:
-            return not (volume.shared or claim.shared)
+            return not (volume.shared or shared)
         return volume.terms is not None and len(self.reach_of(volume.terms)) < 2
 
     def volume_reach(self, machine: Machine) -> frozenset[str]:

@@ -24,6 +24,7 @@ from typing import Any
 
 import balancers
 from balancers import HOSTS, ROLE
+from nets import bridge, run
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -31,7 +32,8 @@ COPIED = ROOT.parts[-3:] == ("ansible_collections", "virtops", "kubevirt_ha")
 REPOSITORY = ROOT.parents[3] if COPIED else ROOT
 SYSTEM = Path(os.environ.get("LOAD_BALANCER_SYSTEM", REPOSITORY / ".cache" / "lab" / "system")).resolve()
 PROGRAMS = ("haproxy", "keepalived", "nft")
-SWITCH, CLIENT = "kvhalb-net", "192.0.2.1"
+PREFIX, CLIENT = "kvhalb", "192.0.2.1"
+SWITCH = f"{PREFIX}-net"
 PROFILE = "fast"
 VIP = {
     **balancers.API,
@@ -57,14 +59,6 @@ def lacks(*more: str) -> str:
     return f"needs {', '.join(missing)} in {SYSTEM}/usr/sbin: `make lab` installs them" if missing else ""
 
 
-def run(*command: str, check: bool = True) -> str:
-    """Runs a command to its end; returns what it said."""
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if check and done.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
-    return done.stdout + done.stderr
-
-
 def wait_until(question: Callable[[], bool], what: str, seconds: float = 20) -> None:
     """Asks again and again; fails with `what` when the time is over."""
     over = time.monotonic() + seconds
@@ -85,7 +79,7 @@ class Node:
 
     @property
     def netns(self) -> str:
-        return f"kvhalb-{self.name}"
+        return f"{PREFIX}-{self.name}"
 
     @property
     def proxy(self) -> str:
@@ -162,21 +156,9 @@ class Stage:
 
 
 def _network(done: ExitStack) -> None:
-    for name in (SWITCH, *(f"kvhalb-{node}" for node in HOSTS)):
-        run("ip", "netns", "delete", name, check=False)
-        run("ip", "netns", "add", name)
-        done.callback(run, "ip", "netns", "delete", name, check=False)
-        run("ip", "-netns", name, "link", "set", "lo", "up")
-    run("ip", "-netns", SWITCH, "link", "add", "br0", "type", "bridge")
-    run("ip", "-netns", SWITCH, "address", "add", f"{CLIENT}/24", "dev", "br0")
-    run("ip", "-netns", SWITCH, "link", "set", "br0", "up")
-    for node, address in HOSTS.items():
-        peer = ("peer", "name", "eth0", "netns", f"kvhalb-{node}")
-        run("ip", "-netns", SWITCH, "link", "add", node, "type", "veth", *peer)
-        run("ip", "-netns", SWITCH, "link", "set", node, "master", "br0", "up")
-        run("ip", "-netns", f"kvhalb-{node}", "address", "add", f"{address}/24", "dev", "eth0")
-        run("ip", "-netns", f"kvhalb-{node}", "link", "set", "eth0", "up")
-        run("ip", "netns", "exec", f"kvhalb-{node}", "sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=1")
+    bridge(done, PREFIX, HOSTS, CLIENT)
+    for node in HOSTS:
+        run("ip", "netns", "exec", f"{PREFIX}-{node}", "sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=1")
 
 
 def _boot(node: Node, done: ExitStack) -> None:

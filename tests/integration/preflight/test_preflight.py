@@ -62,6 +62,8 @@ WRONG_TYPES = {
         "kubernetes_secrets_encryption": "rot13",
         "kubernetes_kube_proxy_mode": "ipvs",
         "kubernetes_version": "v1.34",
+        "preflight_skip": ["everything"],
+        "preflight_clock_skew_seconds": "soon",
         "kubernetes_certificates_renew_days": 365,
         "kubernetes_certificates_warn_days": "soon",
         "kubernetes_secrets_encryption_key_file": "/nonexistent/key",
@@ -96,6 +98,8 @@ WRONG_TYPES = {
         "shared_storage_volumes: count must be 1 to 9999",
         "shared_storage_volumes: size must be a quantity as 10Gi",
         "kubevirt_source: nightly is unknown",
+        "preflight_skip: everything is unknown; allowed is a list of ports, vrrp, mtu, clocks, names",
+        "preflight_clock_skew_seconds: soon must be a number above 0",
         "a must be {type, url, user, password_file, identity}",
         "b lacks user",
         "b has url 5, which must begin with https://",
@@ -119,6 +123,8 @@ _VIP = {"name": "api", "address": "192.0.2.9", "port": 8443, "backends": {"group
 BALANCERS = {
     "variables": {
         **QUIET,
+        "kubernetes_version": "1.37.0",
+        "kubernetes_etcd_fsync_limit_ms": 0.000001,
         "kubernetes_failure_detection": "fast",
         "load_balancer_proxy": "nginx",
         "load_balancer_firewall": "ufw",
@@ -139,6 +145,8 @@ BALANCERS = {
         "api, a b have one address, 192.0.2.9, and several of router_id (5, 6)",
         "other: router_id 5 is that of api too",
         "a: load_balancer_vips: other: 192.0.2.10: interface nowhere0 is missing",
+        "kubernetes_version: 1.37 is not in the version matrix; allowed are 1.34, 1.35, 1.36",
+        "a: kubernetes_etcd_fsync_limit_ms 1e-06: the disk of",
     ),
 }
 CASES = {"incomplete": INCOMPLETE, "wrong types": WRONG_TYPES, "empty": EMPTY, "balancers": BALANCERS}

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the version matrix says of versions that an inventory asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import versions
+
+
+def version_matrix_faults(wanted: Any, part: str, option: str, allow_untested: bool = False) -> list[str]:
+    """The faults of one part, each with the name of the option that it is given by and what is allowed."""
+    if not isinstance(wanted, Mapping):
+        raise AnsibleFilterError("virtops.kubevirt_ha.version_matrix_faults: give a map of versions by part")
+    if allow_untested:
+        return []
+    return [
+        f"{option}: {text}; or set {versions.ALLOW} to true and test it yourself"
+        for found, text in versions.faults(wanted)
+        if found == part
+    ]
+
+
+class FilterModule:
+    """The filter by its name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filter by its name."""
+        return {"version_matrix_faults": version_matrix_faults}

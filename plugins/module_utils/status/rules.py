@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure: the findings that the status adds to those of `kubevirt_info`: what only hosts and outsiders see."""
+
+from __future__ import annotations
+
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.registry import Rule
+
+_ROWS = (
+    (
+        "critical",
+        ("api-down", "The API does not answer at its address", "Look at the VIPs and at the load balancers' backends"),
+        (
+            "brick-no-spare",
+            "A copy of the shared storage is away: one more and writes stop",
+            "Bring its host or glusterd back",
+        ),
+        (
+            "certificate-of-host-expired",
+            "A certificate on a host has expired",
+            "Run the role kubernetes with kubernetes_certificates_renew_days",
+        ),
+        (
+            "cluster-unknown",
+            "The cluster cannot be asked, so nothing is known of what runs in it",
+            "Bring an API server back first",
+        ),
+        ("etcd-alarm", "etcd has raised an alarm", "NOSPACE: compact, defragment, disarm; CORRUPT: replace the member"),
+        (
+            "etcd-no-answer",
+            "etcd has no quorum, or no member of it can be asked",
+            "Bring a majority of its members back",
+        ),
+        (
+            "host-unreachable",
+            "A host does not answer",
+            "Look at its power and network; it does not count for any failover",
+        ),
+        (
+            "mount-missing",
+            "The shared storage is not mounted on a node",
+            "Start the mount's unit there; no machine with shared disks starts on it",
+        ),
+        (
+            "node-missing",
+            "A host of the inventory is no node of the cluster",
+            "Run site.yml, or take it out of the inventory",
+        ),
+        (
+            "service-not-running",
+            "A service of the platform does not run on a host",
+            "Look at its unit's log, and start it",
+        ),
+        ("storage-unknown", "The shared storage cannot be asked", "Look at glusterd on the storage hosts"),
+        ("vip-of-nobody", "No load balancer holds a VIP", "Look at keepalived, and at what it tracks"),
+        ("vip-silent", "A VIP takes no connection", "Look at the proxy of the balancer that holds it"),
+        ("vip-of-several", "Several load balancers hold one VIP", "Let VRRP (IP protocol 112) pass between them"),
+        (
+            "versions-untested",
+            "Versions run together that nobody has tested so",
+            "Upgrade what lags behind; docs/versions.md",
+        ),
+    ),
+    (
+        "warning",
+        ("api-server-down", "An API server does not answer", "Look at its kube-apiserver"),
+        ("backend-down", "A load balancer has left a backend out", "Look at the backend, and at the way to it"),
+        ("balancer-unknown", "A load balancer does not tell of its backends", "Look at the proxy there"),
+        (
+            "certificate-of-host-ends",
+            "A certificate on a host ends soon",
+            "Set kubernetes_certificates_renew_days, and run site.yml",
+        ),
+        ("drill-failed", "The last drill failed", "Read its report"),
+        ("etcd-database-large", "etcd's database is near its quota", "Compact and defragment, or raise the quota"),
+        ("etcd-member-silent", "A member of etcd does not answer or complains", "Look at its log"),
+        ("etcd-slow-disk", "etcd's disk is slow", "Give etcd an SSD of its own, or expect changes of leaders"),
+        (
+            "heal-pending",
+            "The shared storage is healing: its copies differ",
+            "Wait until it is done before anything else is stopped",
+        ),
+        ("host-look-failed", "A host could not be looked at", "Run again; then look at what is named"),
+        (
+            "node-pressure",
+            "A node lacks memory, disk, processes or network",
+            "Free what is named, or move machines away",
+        ),
+        ("not-whole", "Redundancy is not whole, so a drill would refuse to begin", "Mend what is named"),
+        ("storage-peer-lost", "A storage host does not see another", "Look at glusterd and the network between them"),
+        (
+            "watcher-not-working",
+            "Nothing would recover a lost node",
+            "Start the watcher, remove its stop switch, or let it act",
+        ),
+        (
+            "watcher-unknown",
+            "Whether somebody recovers lost nodes is not known",
+            "Reach the host of backup_hosts, or set the watcher up",
+        ),
+    ),
+    (
+        "info",
+        (
+            "drill-missing",
+            "No drill has been reported here",
+            "Run playbooks/failover_drill.yml, or give status_drill_report",
+        ),
+        ("drill-old", "The last drill is long ago", "Drill again"),
+        (
+            "storage-class-local",
+            "Disks of a StorageClass are lost to every machine with their node",
+            "Use shared storage for what must fail over",
+        ),
+        ("versions-noted", "There is something to know of the versions", "docs/versions.md"),
+    ),
+)
+
+RULES = {
+    rule.id: rule for severity, *rows in _ROWS for rule in (Rule(row[0], severity, row[1], row[2]) for row in rows)
+}

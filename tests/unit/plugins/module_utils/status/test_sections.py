@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each thing that breaks is one finding, in one place of the tables, and a platform without faults has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.registry import RULES as CLUSTER_RULES
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status import build
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.model import Facts, Section, size, span
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.rules import RULES
+from story import (
+    MOUNT,
+    NODES,
+    VIP,
+    Platform,
+    heal,
+    member,
+    peers,
+    probe,
+    said,
+    volume_info,
+    volume_status,
+)
+
+Break = Callable[[Platform], object]
+
+
+def section(platform: Platform, name: str) -> Section:
+    return next(each for each in platform.status.sections if each.name == name)
+
+
+def cells(platform: Platform, name: str, state: str) -> list[str]:
+    return [cell.text for row in section(platform, name).rows for cell in row if cell.state == state]
+
+
+def test_a_platform_in_order_has_no_finding_and_nothing_but_good_cells() -> None:
+    status = Platform().status
+    assert status.entries == ()
+    assert status.whole
+    assert {each.name: build.state_of(each) for each in status.sections} == {
+        each.name: "good" for each in status.sections
+    }
+
+
+def test_no_finding_of_the_status_takes_the_name_of_one_of_the_cluster() -> None:
+    assert not RULES.keys() & CLUSTER_RULES.keys()
+
+
+def set_(path: str, value: object) -> Break:
+    """Sets what is at a path such as `hosts/n1/reached`."""
+
+    def apply(platform: Platform) -> None:
+        *folders, last = path.split("/")
+        place: object = vars(platform)
+        for folder in folders:
+            place = place[int(folder)] if isinstance(place, list) else place[folder]  # type: ignore[index]
+        place[last] = value  # type: ignore[index]
+
+    return apply
+
+
+def known_etcd(**changed: object) -> Break:
+    def apply(platform: Platform) -> None:
+        for each in platform.hosts.values():
+            each["etcd"]["cluster"] = {**each["etcd"]["cluster"], **changed}
+
+    return apply
+
+
+def gluster(part: str, text: str, why: str = "") -> Break:
+    def apply(platform: Platform) -> None:
+        for name in NODES:
+            platform.look(name)["gluster"][part] = said(text, why)
+
+    return apply
+
+
+def class_survives(kind: str) -> Break:
+    return set_("cluster/details/storage_classes/0/survives", kind)
+
+
+FAULTS: dict[str, tuple[Break, str, str, str]] = {
+    "host away": (lambda p: p.hosts["n1"].update(reached=False, look={}, etcd={}), "host-unreachable", "nodes", "bad"),
+    "no look": (set_("hosts/n3/look", {}), "host-look-failed", "nodes", "warn"),
+    "service": (set_("hosts/n2/look/services/kubelet", "failed"), "service-not-running", "nodes", "bad"),
+    "stranger": (lambda p: p.cluster["details"]["nodes"].pop(), "node-missing", "nodes", "bad"),
+    "pressure": (set_("cluster/details/nodes/0/pressures", ["DiskPressure"]), "node-pressure", "nodes", "warn"),
+    "api": (set_("probes/api through the VIP", probe("api through the VIP", False)), "api-down", "api", "bad"),
+    "server": (set_("probes/API server of n2", probe("API server of n2", False)), "api-server-down", "api", "bad"),
+    "alarm": (known_etcd(alarms=[{"member": "n1", "alarm": "NOSPACE"}]), "etcd-alarm", "etcd", ""),
+    "large": (
+        known_etcd(members=[member("n1", db_size=1900 << 20), member("n2"), member("n3")]),
+        "etcd-database-large",
+        "etcd",
+        "warn",
+    ),
+    "silent member": (
+        known_etcd(members=[member("n1", reachable=False), member("n2"), member("n3")]),
+        "etcd-member-silent",
+        "etcd",
+        "bad",
+    ),
+    "slow disk": (set_("hosts/n1/look/etcd_fsync/p99_ms", 64.0), "etcd-slow-disk", "etcd", "warn"),
+    "no etcd": (
+        lambda p: [each.update(etcd={"why": "no quorum"}) for each in p.hosts.values()],
+        "etcd-no-answer",
+        "etcd",
+        "unknown",
+    ),
+    "ends": (set_("hosts/n1/look/certificates/0/days_left", 3.0), "certificate-of-host-ends", "certificates", "warn"),
+    "ended": (
+        set_("hosts/n1/look/certificates/0/days_left", -1.0),
+        "certificate-of-host-expired",
+        "certificates",
+        "bad",
+    ),
+    "two holders": (lambda p: p.look("n2")["addresses"].append(VIP["address"]), "vip-of-several", "vips", "bad"),
+    "no holder": (lambda p: p.look("n1")["addresses"].remove(VIP["address"]), "vip-of-nobody", "vips", "bad"),
+    "dead vip": (set_("probes/VIP api", probe("VIP api", False)), "vip-silent", "vips", "bad"),
+    "backend": (set_("hosts/n1/look/balancer/servers/2/status", "DOWN"), "backend-down", "backends", "bad"),
+    "no statistics": (
+        set_("hosts/n1/look/balancer", {"servers": [], "why": "refused"}),
+        "balancer-unknown",
+        "backends",
+        "unknown",
+    ),
+    "brick": (gluster("status", volume_status("n2")), "brick-no-spare", "storage", "bad"),
+    "brick of a lost host": (gluster("status", volume_status(without="n2")), "brick-no-spare", "storage", "bad"),
+    "stopped": (gluster("info", volume_info("Stopped")), "storage-unknown", "storage", ""),
+    "no gluster": (gluster("info", "", "no answer in 8 s"), "storage-unknown", "storage", ""),
+    "healing": (set_("hosts/n1/look/gluster/heal", said(heal(7))), "heal-pending", "storage", "warn"),
+    "peer": (set_("hosts/n1/look/gluster/peers", said(peers("Disconnected"))), "storage-peer-lost", "storage", ""),
+    "mount": (set_("hosts/n3/look/mounts", {MOUNT: ""}), "mount-missing", "storage", "bad"),
+    "local": (class_survives("local"), "storage-class-local", "storage_classes", "warn"),
+    "no beat": (set_("watcher/look/heartbeat", None), "watcher-not-working", "watcher", "bad"),
+    "stop switch": (set_("watcher/look/stop_switch", True), "watcher-not-working", "watcher", "bad"),
+    "no watcher": (set_("watcher/look", {}), "watcher-unknown", "watcher", "unknown"),
+    "failed drill": (set_("drill/passed", False), "drill-failed", "drill", "bad"),
+    "old drill": (set_("drill/t0", "2026-01-01T00:00:00.000Z"), "drill-old", "drill", ""),
+    "no drill": (set_("drill", {}), "drill-missing", "drill", ""),
+    "untested": (set_("cluster/versions/kubelet", "v1.37.0"), "versions-untested", "versions", "bad"),
+    "old runtime": (
+        set_("cluster/versions/container_runtime", "containerd://1.6.20"),
+        "versions-noted",
+        "versions",
+        "",
+    ),
+    "not whole": (set_("redundancy/faults", ["node n1 is cordoned"]), "not-whole", "redundancy", "bad"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_one_fault_is_one_finding_and_is_seen_in_its_table(fault: tuple[Break, str, str, str]) -> None:
+    apply, identifier, where, state = fault
+    platform = Platform()
+    apply(platform)
+    assert {entry["id"] for entry in platform.status.entries} == {identifier}
+    assert not state or cells(platform, where, state)
+
+
+def test_every_finding_can_happen() -> None:
+    assert {identifier for _apply, identifier, _where, _state in FAULTS.values()} == RULES.keys() - {"cluster-unknown"}
+
+
+def test_a_vip_is_not_called_lost_where_a_balancer_was_not_seen() -> None:
+    platform = Platform()
+    platform.hosts["n1"].update(reached=False, look={}, etcd={})
+    assert cells(platform, "vips", "unknown") == ["not known: n1 not seen"]
+    assert {entry["id"] for entry in platform.status.entries} == {"host-unreachable"}
+
+
+def test_a_lost_node_is_told_from_every_side() -> None:
+    platform = Platform()
+    platform.lose("n2")
+    found = {entry["id"] for entry in platform.status.entries}
+    assert found == {"host-unreachable", "api-server-down", "etcd-member-silent", "brick-no-spare"}
+    assert not platform.status.whole
+    nodes = {row[0].text: [cell.state for cell in row[:3]] for row in section(platform, "nodes").rows}
+    assert nodes == {"n1": ["", "good", "good"], "n2": ["bad", "bad", "bad"], "n3": ["", "good", "good"]}
+
+
+def test_without_the_cluster_hosts_are_told_all_the_same() -> None:
+    platform = Platform()
+    platform.cluster = {"why": "no API server answers"}
+    platform.redundancy = {}
+    (entry,) = platform.status.entries
+    assert (entry["id"], entry["why"]) == ("cluster-unknown", "no API server answers")
+    assert cells(platform, "nodes", "unknown") == ["not known"] * 3
+    assert cells(platform, "vips", "good") == ["n1", "yes"]
+    assert section(platform, "machines").note.startswith("not known")
+
+
+def test_nothing_at_all_is_still_a_status() -> None:
+    status = build.build(Facts())
+    assert {entry["id"] for entry in status.entries} == {"cluster-unknown", "drill-missing", "watcher-unknown"}
+    assert build.as_json(status)["whole"] is False
+
+
+def test_findings_of_the_cluster_stand_among_the_own_ones_by_severity_and_can_be_ignored() -> None:
+    platform = Platform()
+    platform.cluster["findings"] = [
+        {"id": "node-cordoned", "severity": "warning", "what": "w", "why": "y", "fix": "f", "objects": [], "count": 0}
+    ]
+    platform.hosts["n2"]["look"]["services"]["kubelet"] = "failed"
+    platform.drill = {}
+    assert [entry["id"] for entry in platform.status.entries] == [
+        "service-not-running",
+        "node-cordoned",
+        "drill-missing",
+    ]
+    kept = build.build(platform.facts, ["node-cordoned", "service-not-running"])
+    assert [entry["id"] for entry in kept.entries] == ["drill-missing"]
+
+
+def test_a_machine_says_what_it_could_bear_and_why_not() -> None:
+    platform = Platform()
+    platform.cluster["details"]["machines"][0].update(fails_over=False, fails_over_not=["no other node reaches it"])
+    platform.cluster["details"]["machines"][1].update(migrates=False, migrates_not=["a", "b"])
+    assert cells(platform, "machines", "bad") == ["no: no other node reaches it"]
+    assert cells(platform, "machines", "warn") == ["no: a; b"]
+
+
+def test_the_oldest_of_each_part_is_held_against_the_matrix() -> None:
+    platform = Platform()
+    platform.cluster["versions"]["kubelet"] = "v1.35.1, v1.34.4"
+    assert section(platform, "versions").rows[0][1].text == "v1.34.4"
+    platform.cluster["versions"]["container_runtime"] = "containerd://2.1.4, cri-o://1.34.0"
+    assert cells(platform, "versions", "good") == ["supported"]
+
+
+def test_durations_and_sizes_as_people_say_them() -> None:
+    assert [span(seconds) for seconds in (3, 150, 7300, 200000)] == ["3 s", "2 min", "2 h", "2 days"]
+    assert [size(count) for count in (None, 12, 2048, 20 << 20, 3 << 30)] == [
+        "",
+        "12 B",
+        "2.0 KiB",
+        "20.0 MiB",
+        "3.0 GiB",
+    ]

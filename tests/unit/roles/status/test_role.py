@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's variables: whom it asks, and what it makes of hosts that did not answer."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status import control_plane, network, service
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.build import build
+
+ROLE = Path(__file__).resolve().parents[4] / "roles" / "status"
+VIP = {"name": "api", "address": "192.0.2.100", "port": 8443}
+GROUPS = {"control_plane": ["n1", "n2"], "kvm_nodes": ["n2"], "storage_nodes": [], "backup_hosts": ["w"]}
+_load_plugins = functools.cache(init_plugin_loader)
+
+
+@functools.cache
+def _load(name: str) -> Any:
+    return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
+
+
+def value(name: str, **given: Any) -> Any:
+    _load_plugins()
+    hosts = {"n1": {"ansible_host": "192.0.2.11"}, "n2": {}, "w": {}}
+    own = {
+        "groups": GROUPS,
+        "hostvars": hosts,
+        "group_names": [],
+        "inventory_hostname": "n1",
+        "load_balancer_vips": [VIP],
+        "kubernetes_api_endpoint": "192.0.2.100:8443",
+        "kubernetes_kubeconfig": __file__,
+        "__status_probed": {},
+        "__status_cluster": {},
+        "__status_redundancy": {},
+    }
+    variables = {**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **given}
+    return Templar(DataLoader(), variables=variables).template(trust_as_template("{{ " + name + " }}"))
+
+
+def probed(*up: str) -> dict[str, Any]:
+    return {"probes": [{"name": each["name"], "up": each["name"] in up} for each in value("__status_probes")]}
+
+
+def test_each_address_is_asked_by_the_name_that_the_report_knows() -> None:
+    assert value("__status_probes") == [
+        {"name": control_plane.API, "url": "https://192.0.2.100:8443/readyz"},
+        {"name": control_plane.SERVER + "n1", "url": "https://192.0.2.11:6443/readyz"},
+        {"name": control_plane.SERVER + "n2", "url": "https://n2:6443/readyz"},
+        {"name": network.VIP + "api", "tcp": "192.0.2.100:8443"},
+    ]
+
+
+def test_the_cluster_is_asked_through_the_vip_else_by_a_server_that_answers_else_not_at_all() -> None:
+    through, server = control_plane.API, control_plane.SERVER + "n2"
+    asked = [
+        (value("__status_can_ask", __status_probed=each), value("__status_api_server", __status_probed=each))
+        for each in (probed(through, server), probed(server), probed())
+    ]
+    assert asked == [(True, ""), (True, "https://n2:6443"), (False, "")]
+    assert value("__status_can_ask", __status_probed=probed(through), status_kubeconfig="/nonexistent") is False
+
+
+def test_a_host_is_asked_for_the_units_of_its_groups() -> None:
+    assert value("__status_units", group_names=["control_plane", "load_balancers"]) == [
+        "containerd",
+        "kubelet",
+        "haproxy",
+        "keepalived",
+    ]
+    assert value("__status_units", group_names=["storage_nodes"], shared_storage_backend="glusterfs") == ["glusterd"]
+    assert value("__status_units", group_names=["storage_nodes"], shared_storage_backend="ceph") == []
+
+
+def test_of_hosts_and_a_cluster_without_an_answer_the_report_can_be_made() -> None:
+    hosts = {
+        "n1": {"__status_ping": {"unreachable": True, "msg": "timed out"}},
+        "n2": {
+            "__status_ping": {"ping": "pong"},
+            "__status_look": {"failed": True, "msg": "Timed out after 30 s"},
+            "__status_etcd": {"failed": True, "msg": "etcd cannot be reached"},
+        },
+        "w": {},
+    }
+    facts = value("__status_facts", hostvars=hosts, load_balancer_vips=[])
+    assert facts["hosts"]["n1"]["reached"] is False
+    assert facts["hosts"]["n1"]["why"] == "timed out"
+    assert (facts["hosts"]["n2"]["reached"], facts["hosts"]["n2"]["etcd"]) == (True, {"why": "etcd cannot be reached"})
+    assert facts["hosts"]["n1"]["groups"] == ["control_plane"]
+    limits = {"certificate_days": 14.0, "drill_days": 90.0, "etcd_fsync_ms": 10.0, "backup_hours": 24.0}
+    status = build(service.facts_of({"facts": facts, "drill_report": "", **limits}))
+    found = {entry["id"] for entry in status.entries}
+    assert {"host-unreachable", "host-look-failed", "etcd-no-answer", "cluster-unknown", "watcher-unknown"} <= found
