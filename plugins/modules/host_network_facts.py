@@ -108,6 +108,7 @@ plan:
   contains:
     backend: {description: "What configures the links.", type: str, returned: always}
     files: {description: "Texts of files by their paths.", type: dict, returned: always}
+    kept: {description: "Files of before that are there.", type: list, elements: str, returned: always}
     removed: {description: "Files that are no longer wanted.", type: list, elements: str, returned: always}
     apply: {description: "Lines of a shell that make the links.", type: list, elements: str, returned: always}
     confirm: {description: "Lines of a shell that keep what was applied.", type: list, elements: str, returned: always}

@@ -18,7 +18,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.m
 
 @dataclass
 class Plan:
-    """`files`: path → text, what the role owns as a whole; `removed`: paths of files that it owned before.
+    """`files`: path → text, what the role owns as a whole; `kept`: paths of those that are there; `removed`: of those in excess.
 
     `apply`, `confirm`, `rollback`: lines of a shell, the last for when the files of before are back. `touched`: links that
     are changed. `work`: whether the commands have anything to do.
@@ -26,6 +26,7 @@ class Plan:
 
     backend: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     apply: list[str] = field(default_factory=list)
     confirm: list[str] = field(default_factory=list)
@@ -50,6 +51,7 @@ def plan(
     return Plan(
         backend=backend,
         files=files,
+        kept=sorted(facts["files"]),
         removed=removed,
         apply=commands,
         confirm=["nmstatectl commit || true"] if backend == "nmstate" else [],
