@@ -64,7 +64,13 @@ def plan(
 def changed(facts: Facts, made: Mapping[str, Link]) -> list[str]:
     """The links that were not wanted in this form when the role last ran."""
     before = facts["record"].get("links") or {}
-    return [name for name, link in made.items() if before.get(name) != asdict(link)]
+    return [name for name, link in made.items() if before.get(name) != _recorded(link)]
+
+
+def _recorded(link: Link) -> dict[str, Any]:
+    """What a link has beside its name that is not as by default."""
+    plain = asdict(Link(link.name))
+    return {key: value for key, value in asdict(link).items() if value != plain[key]}
 
 
 def gone_links(facts: Facts, made: Mapping[str, Link]) -> list[str]:
@@ -96,16 +102,24 @@ def _files(facts: Facts, made: Mapping[str, Link], backend: str) -> dict[str, st
     if not made:
         return {}
     files = _FILES[backend](made, facts)
-    record = {"backend": backend, "links": {name: asdict(link) for name, link in made.items()}}
+    record = {"backend": backend, "links": {name: _recorded(link) for name, link in made.items()}}
     return {**files, f"/{read.STATE}": json.dumps(record, indent=2) + "\n"}
 
 
+# It may be about to start anew.
+_RELOAD = "networkctl reload || { sleep 2; networkctl reload; }"
+
+
 def _networkd(made: Mapping[str, Link], found: list[Difference]) -> Iterator[str]:
-    yield "networkctl reload"
-    drifted = [name for name in made if name in {difference.link for difference in found}]
-    for name in drifted:
-        # One that is missing is made by the reload.
-        yield f"if ip link show {name} >/dev/null 2>&1; then networkctl reconfigure {name}; fi"
+    yield _RELOAD
+    drifted = {difference.link for difference in found}
+    names = [name for name in made if name in drifted]
+    # The reload makes what is missing, soon after it has answered; only then can it have ports.
+    yield from (f"for _ in 1 2 3 4 5 6 7 8 9 10; do ip link show {name} >/dev/null && break; sleep 0.5; done" for name in names)
+    # Masters first, for a port waits for its master in vain that failed before.
+    yield from (f"networkctl reconfigure {name}" for name in reversed(names))
+    # Which it does not for a link that somebody else took down.
+    yield from (f"ip link set {name} up" for name in names)
 
 
 def _ifupdown(made: Mapping[str, Link], _found: list[Difference]) -> Iterator[str]:
@@ -139,7 +153,7 @@ def _rollback(facts: Facts, made: Mapping[str, Link], backend: str) -> Iterator[
         return
     yield from _dropped(name for name, link in reversed(list(made.items())) if link.kind and name not in facts["links"])
     if backend == "networkd":
-        yield "networkctl reload"
+        yield f"{_RELOAD} || true"
     else:
         old = [name for name in facts["record"].get("links") or {} if name in facts["links"]]
         yield from (f"ifup --force {name} || true" for name in old)

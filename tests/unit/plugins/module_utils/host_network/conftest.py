@@ -8,9 +8,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.model import Link
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.service import judge
 
 Judge = Callable[..., dict[str, Any]]
@@ -65,7 +67,8 @@ def settle(facts: dict[str, Any], result: dict[str, Any]) -> None:
     """Lets the host be what was planned: files, record, and links as the kernel would tell them."""
     facts["files"] = dict(result["plan"]["files"])
     facts["record"] = json.loads(facts["files"]["/etc/kubevirt-ha/network.json"])
-    for name, link in facts["record"]["links"].items():
+    for name, said in facts["record"]["links"].items():
+        link = {**asdict(Link(name)), **said}
         there = facts["links"].setdefault(name, device(name))
         there["mtu"] = link["mtu"] or there["mtu"]
         there.pop("master", None)

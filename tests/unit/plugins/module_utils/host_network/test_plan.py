@@ -208,7 +208,7 @@ def test_the_way_back_makes_the_host_what_it_was(facts: dict[str, Any], ask: Jud
         "ip link delete br-vm 2>/dev/null || true",
         "ip link delete bond0.30 2>/dev/null || true",
         "ip link delete bond0 2>/dev/null || true",
-        "networkctl reload",
+        "networkctl reload || { sleep 2; networkctl reload; } || true",
     ]
     for line in (
         "ip link set eth1 master br-old || true",
