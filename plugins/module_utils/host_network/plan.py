@@ -11,7 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network import ifupdown, networkd, nmstate, read
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network import (
+    commands,
+    ifupdown,
+    networkd,
+    nmstate,
+    read,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.differences import Difference, excess_vlans
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.model import Facts, Link
 
@@ -45,15 +51,15 @@ def plan(
     removed = sorted(set(facts["files"]) - set(files))
     work = bool(found or gone or freed or removed or any(facts["files"].get(path) != text for path, text in files.items()))
     drop = [*gone, *sorted({difference.link for difference in found if difference.anew})]
-    commands = list(nmstate.apply(made, facts, gone, timeout))
+    apply = list(nmstate.apply(made, facts, gone, timeout))
     if backend != "nmstate":
-        commands = [*_dropped(drop), *_freed(freed), *_APPLY[backend](made, found), *_excess(facts, made)]
+        apply = [*_dropped(drop), *_freed(freed), *_APPLY[backend](facts, made, found), *_excess(facts, made)]
     return Plan(
         backend=backend,
         files=files,
         kept=sorted(facts["files"]),
         removed=removed,
-        apply=commands,
+        apply=apply,
         confirm=["nmstatectl commit || true"] if backend == "nmstate" else [],
         rollback=list(_rollback(facts, made, backend)),
         touched=sorted({*changed(facts, made), *(difference.link for difference in found), *gone, *freed}),
@@ -110,19 +116,33 @@ def _files(facts: Facts, made: Mapping[str, Link], backend: str) -> dict[str, st
 _RELOAD = "networkctl reload || { sleep 2; networkctl reload; }"
 
 
-def _networkd(made: Mapping[str, Link], found: list[Difference]) -> Iterator[str]:
+def _networkd(facts: Facts, made: Mapping[str, Link], found: list[Difference]) -> Iterator[str]:
+    differ = {difference.link for difference in found}
+    below = _below({difference.link for difference in found if difference.anew} | (differ - set(facts["links"])), made)
+    names = [name for name in made if name in differ | below]
     yield _RELOAD
-    drifted = {difference.link for difference in found}
-    names = [name for name in made if name in drifted]
     # The reload makes what is missing, soon after it has answered; only then can it have ports.
     yield from (f"for _ in 1 2 3 4 5 6 7 8 9 10; do ip link show {name} >/dev/null && break; sleep 0.5; done" for name in names)
-    # Masters first, for a port waits for its master in vain that failed before.
-    yield from (f"networkctl reconfigure {name}" for name in reversed(names))
-    # Which it does not for a link that somebody else took down.
-    yield from (f"ip link set {name} up" for name in names)
+    # It looks at links again whose files are new, and not at the others.
+    yield from (f"networkctl reconfigure {name}" for name in sorted(differ - set(changed(facts, made))))
+    # It sets nothing of a bridge, bond or VLAN that is there, and loses the master of a port when that was deleted.
+    for name in names:
+        if name in facts["links"]:
+            yield from commands.make(made[name], made)
+            yield f"ip link set {name} up"
 
 
-def _ifupdown(made: Mapping[str, Link], _found: list[Difference]) -> Iterator[str]:
+def _below(anew: set[str], made: Mapping[str, Link]) -> set[str]:
+    """What goes along with links that are made anew: they lose their ports, and the VLANs on them are gone."""
+    found = {name for name, link in made.items() if link.master in anew}
+    while True:
+        more = {name for name, link in made.items() if link.parent in anew | found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def _ifupdown(_facts: Facts, made: Mapping[str, Link], _found: list[Difference]) -> Iterator[str]:
     names = [name for name, link in made.items() if ifupdown.own(link)]
     if names:
         yield f"ifup --force {' '.join(map(shlex.quote, names))}"

@@ -124,7 +124,7 @@ def test_a_second_run_has_nothing_to_do(facts: dict[str, Any], ask: Judge, backe
 @pytest.mark.parametrize(
     ("link", "change", "told", "applied"),
     [
-        ("br-vm", {"flags": []}, "br-vm is down", "networkctl reconfigure br-vm"),
+        ("br-vm", {"flags": []}, "br-vm is down", "ip link set br-vm up"),
         ("bond0", {"mtu": 1500}, "bond0: mtu is 1500, not 9000", "networkctl reconfigure bond0"),
         ("eth1", {"master": None}, "eth1: it is a port of nothing, not of bond0", "networkctl reconfigure eth1"),
         (
@@ -143,7 +143,7 @@ def test_a_second_run_has_nothing_to_do(facts: dict[str, Any], ask: Judge, backe
             "br-vm",
             {"linkinfo": {"info_kind": "bridge", "info_data": {"vlan_filtering": 0}}},
             "br-vm: vlan_filtering is 0, not 1",
-            "networkctl reconfigure br-vm",
+            "ip link set br-vm type bridge stp_state 0 forward_delay 0 vlan_filtering 1 vlan_default_pvid 10",
         ),
     ],
 )
@@ -157,6 +157,16 @@ def test_drift_is_found_and_only_that_repaired(
     assert found["plan"]["touched"] == [link]
     assert any(applied in line for line in found["plan"]["apply"]), found["plan"]["apply"]
     assert found["plan"]["files"] == facts["files"]
+
+
+def test_a_link_that_is_made_anew_gets_back_its_ports_and_vlans(facts: dict[str, Any], ask: Judge) -> None:
+    settle(facts, ask(**WANTED))
+    facts["links"]["bond0"]["linkinfo"]["info_data"]["mode"] = "active-backup"
+    lines = ask(**WANTED)["plan"]["apply"]
+    assert lines[0] == "ip link delete bond0 2>/dev/null || true"
+    for name in ("eth1", "eth2"):
+        assert any(f"ip link set {name} master bond0" in line for line in lines)
+    assert any("ip link add link bond0 name bond0.30 type vlan id 30" in line for line in lines)
 
 
 def test_vlans_of_ports_are_added_and_taken_away_but_not_those_of_virtual_machines(facts: dict[str, Any], ask: Judge) -> None:
