@@ -83,9 +83,7 @@ def _bridge(link: Link, made: Mapping[str, Link]) -> dict[str, Any]:
     options["vlan-default-pvid"] = link.untagged
     bridge: dict[str, Any] = {
         "options": options,
-        "port": [
-            {"name": name, "vlan": _trunk(link, model.bridged_vlans(made[name], made))} for name in link.ports
-        ],
+        "port": [{"name": name, "vlan": _trunk(link, model.bridged_vlans(made[name], made))} for name in link.ports],
     }
     own = model.bridged_vlans(link, made)
     if own:
