@@ -28,8 +28,8 @@ Runner = Callable[[Sequence[str]], "tuple[int, str, str]"]
 STATES = ("planned", "replaced", "healed")
 _POLL_SECONDS = 2.0
 _LOCAL = "localhost"  # what the host that was asked calls itself
-# Of an answer that was not XML because another command holds the pool's lock; it lasts for some seconds.
-_BUSY = ("another transaction", "locking failed", "please try again")
+# While another command holds the pool's lock, and while the pool has not noticed yet that a host is lost.
+_BUSY = ("another transaction", "locking failed", "please try again", "timed out")
 
 
 def spec() -> argspec.ArgumentSpec:
@@ -57,7 +57,7 @@ def faults(params: Mapping[str, Any]) -> Iterator[str]:
 class Gluster:
     """GlusterFS's command line on a host of the pool."""
 
-    def __init__(self, run: Runner, patience: float = 30.0) -> None:
+    def __init__(self, run: Runner, patience: float = 600.0) -> None:
         self._run = run
         self._patience = patience
 
