@@ -367,3 +367,18 @@ def test_without_rights_on_the_cluster_and_without_namespaces_it_is_not_ha(look:
 def test_a_server_that_does_not_know_the_caller_fails_the_module(look: Look) -> None:
     result = look(api_key="wrong")
     assert result["failed"] and result["error"]["status"] == 401 and "wrong" not in result["msg"]
+
+
+def test_details_tell_what_there_is_and_follow_what_changes(look: Look, platform: Platform) -> None:
+    result = look(details=True)
+    assert "details" not in look()
+    found = result["details"]
+    assert [node["name"] for node in found["nodes"]] == sorted(NODES)
+    assert all(node["ready"] and not node["cordoned"] for node in found["nodes"])
+    assert found["machines"], "the platform has machines"
+    assert all(machine["node"] in NODES and machine["fails_over"] for machine in found["machines"])
+    assert found["certificates"][0]["days_left"] > 0
+    cordon = ({"spec": {"unschedulable": True}}, {"spec": {"unschedulable": None}})
+    with platform.changed(NODE, NODES[2], *cordon):
+        nodes = {node["name"]: node["cordoned"] for node in look(details=True)["details"]["nodes"]}
+    assert [name for name, cordoned in nodes.items() if cordoned] == [NODES[2]]

@@ -1,13 +1,16 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From which versions `kubernetes_version` may follow."""
+"""From which versions `kubernetes_version` may follow, and which KubeVirt it must go with."""
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from .kubernetes_role import value
+import pytest
+from ansible.parsing.dataloader import DataLoader
+
+from .kubernetes_role import ROLE, value
 
 
 def fault(running: str, wanted: str, *, upgrading: bool = True) -> str:
@@ -44,3 +47,52 @@ def test_two_minors_up_are_a_fault_that_names_the_next() -> None:
 def test_only_an_upgrade_may_change_the_version() -> None:
     assert fault("1.34.4", "1.34.4", upgrading=False) == ""
     assert "run the playbook virtops.kubevirt_ha.upgrade" in fault("1.34.4", "1.34.5", upgrading=False)
+
+
+def task_vars(file: str, name: str) -> dict[str, Any]:
+    """The variables of a task."""
+    tasks = DataLoader().load_from_file(str(ROLE / "tasks" / file), trusted_as_template=True)
+    found: dict[str, Any] = next(task for task in tasks if task["name"] == name)["vars"]
+    return found
+
+
+def untested(**given: Any) -> list[str]:
+    """What an installation says of versions that are in no row."""
+    return list(value("__kubernetes_untested", **task_vars("inventory.yml", "Find faults of the inventory"), **given))
+
+
+def mismatch(wanted: str, answer: dict[str, Any], **given: Any) -> list[str]:
+    """What an upgrade says of the KubeVirt that runs, by the cluster's answer."""
+    own = task_vars("upgrade_preflight.yml", "Stop on any fault")
+    known = {"kubernetes_version": wanted, "__kubernetes_kubevirt": answer, "__kubernetes_inventory_faults": []}
+    return list(value("__kubernetes_mismatch", **own, **known, **given))
+
+
+def runs(kubevirt: str) -> dict[str, Any]:
+    return {"versions": {"kubevirt": kubevirt}}
+
+
+def test_an_installation_refuses_what_is_in_no_row_unless_it_is_told_to_go_on() -> None:
+    assert untested(kubernetes_version="1.34.4", kubevirt_version="1.9.0") == []
+    assert untested(kubernetes_version="1.34.4") == []
+    (fault,) = untested(kubernetes_version="1.37.0")
+    assert fault.startswith("kubernetes_version: 1.37 is not in the version matrix; allowed are 1.34")
+    (fault,) = untested(kubernetes_version="1.36.0", kubevirt_version="1.8.2")
+    assert fault.startswith("kubernetes_version: 1.36 does not go with KubeVirt 1.8; allowed with it are 1.34, 1.35")
+    (fault,) = untested(kubernetes_etcd_image_tag="3.5.9-0")
+    assert fault.startswith("kubernetes_etcd_image_tag: 3.5.9-0 is too old for Kubernetes 1.34")
+    assert untested(kubernetes_version="1.37.0", version_matrix_allow_untested="true") == []
+
+
+def test_an_upgrade_goes_by_the_kubevirt_that_runs_and_not_by_the_inventory() -> None:
+    assert mismatch("1.35.2", runs("v1.8.1")) == []
+    (fault,) = mismatch("1.36.0", runs("v1.8.1"), kubevirt_version="1.9.0")
+    assert fault.startswith("kubernetes_version: 1.36 does not go with KubeVirt 1.8; allowed with it are 1.34, 1.35")
+    assert mismatch("1.36.0", runs("v1.8.1"), version_matrix_allow_untested=True) == []
+    # A cluster without KubeVirt may be upgraded.
+    assert mismatch("1.36.0", runs("unknown")) == []
+
+
+def test_an_upgrade_is_refused_where_the_cluster_does_not_tell_its_kubevirt() -> None:
+    (fault,) = mismatch("1.35.2", {"failed": True, "msg": "connection refused"}, kubernetes_kubeconfig="/root/config")
+    assert fault == "kubernetes_kubeconfig: /root/config: the cluster does not tell its KubeVirt (connection refused)"
