@@ -130,9 +130,7 @@ def _is_bridge(name: str, facts: Facts, made: Mapping[str, Link]) -> bool:
 
 
 def _bridges(facts: Facts, made: Mapping[str, Link]) -> list[str]:
-    there = {
-        name for name, link in facts["links"].items() if (link.get("linkinfo") or {}).get("info_kind") == "bridge"
-    }
+    there = {name for name, link in facts["links"].items() if (link.get("linkinfo") or {}).get("info_kind") == "bridge"}
     return sorted(there | {name for name, link in made.items() if link.kind == "bridge"})
 
 

@@ -44,7 +44,9 @@ def _of(link: Link, facts: Facts, made: Mapping[str, Link]) -> Iterator[Differen
     if link.mtu and now.get("mtu") != link.mtu:
         yield Difference(link.name, f"{link.name}: mtu is {now.get('mtu')}, not {link.mtu}")
     if link.master and now.get("master") != link.master:
-        yield Difference(link.name, f"{link.name}: it is a port of {now.get('master') or 'nothing'}, not of {link.master}")
+        yield Difference(
+            link.name, f"{link.name}: it is a port of {now.get('master') or 'nothing'}, not of {link.master}"
+        )
     if "UP" not in (now.get("flags") or []):
         yield Difference(link.name, f"{link.name} is down")
     held = {str(model.interface(text)) for text in facts["addresses"].get(link.name, [])}

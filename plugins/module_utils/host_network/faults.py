@@ -274,7 +274,11 @@ def _rings(_facts: Facts, _wanted: Wanted, made: Mapping[str, Link]) -> Iterator
 
 def _vlans(_facts: Facts, _wanted: Wanted, made: Mapping[str, Link]) -> Iterator[str]:
     for link in made.values():
-        twins = [other for other in made.values() if other.kind == "vlan" and (other.parent, other.id) == (link.parent, link.id)]
+        twins = [
+            other
+            for other in made.values()
+            if other.kind == "vlan" and (other.parent, other.id) == (link.parent, link.id)
+        ]
         if link.kind == "vlan" and twins[0] is not link:
             yield f"{_where(link)}: VLAN {link.id} of {link.parent} is {twins[0].name}, too"
 

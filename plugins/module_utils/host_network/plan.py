@@ -18,7 +18,10 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network i
     nmstate,
     read,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.differences import Difference, excess_vlans
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.differences import (
+    Difference,
+    excess_vlans,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.model import Facts, Link
 
 
@@ -41,15 +44,15 @@ class Plan:
     work: bool = False
 
 
-def plan(
-    facts: Facts, made: Mapping[str, Link], found: Iterable[Difference], backend: str, timeout: int = 60
-) -> Plan:
+def plan(facts: Facts, made: Mapping[str, Link], found: Iterable[Difference], backend: str, timeout: int = 60) -> Plan:
     """What is to be done. `found`: what differs now; `timeout`: seconds until it is taken back unless it is confirmed."""
     found = list(found)
     gone, freed = gone_links(facts, made), released(facts, made)
     files = _files(facts, made, backend)
     removed = sorted(set(facts["files"]) - set(files))
-    work = bool(found or gone or freed or removed or any(facts["files"].get(path) != text for path, text in files.items()))
+    work = bool(
+        found or gone or freed or removed or any(facts["files"].get(path) != text for path, text in files.items())
+    )
     drop = [*gone, *sorted({difference.link for difference in found if difference.anew})]
     apply = list(nmstate.apply(made, facts, gone, timeout))
     if backend != "nmstate":
@@ -122,7 +125,9 @@ def _networkd(facts: Facts, made: Mapping[str, Link], found: list[Difference]) -
     names = [name for name in made if name in differ | below]
     yield _RELOAD
     # The reload makes what is missing, soon after it has answered; only then can it have ports.
-    yield from (f"for _ in 1 2 3 4 5 6 7 8 9 10; do ip link show {name} >/dev/null && break; sleep 0.5; done" for name in names)
+    yield from (
+        f"for _ in 1 2 3 4 5 6 7 8 9 10; do ip link show {name} >/dev/null && break; sleep 0.5; done" for name in names
+    )
     # It looks at links again whose files are new, and not at the others.
     yield from (f"networkctl reconfigure {name}" for name in sorted(differ - set(changed(facts, made))))
     # It sets nothing of a bridge, bond or VLAN that is there, and loses the master of a port when that was deleted.

@@ -42,7 +42,9 @@ def read(run: Run, root: str = "/", *, kinds: Iterable[str] = (), port: int = 22
     return {
         "links": {link["ifname"]: link for link in links if "ifname" in link},
         "addresses": {
-            link["ifname"]: [f"{info['local']}/{info['prefixlen']}" for info in link.get("addr_info") or [] if "local" in info]
+            link["ifname"]: [
+                f"{info['local']}/{info['prefixlen']}" for info in link.get("addr_info") or [] if "local" in info
+            ]
             for link in addresses
             if "ifname" in link
         },

@@ -38,7 +38,12 @@ ExecStart=/usr/bin/python3 {story} {cache} /result.json
 ExecStopPost=/usr/bin/systemctl --force --force poweroff
 """
 # What reaches for a machine's own devices is masked in a lab's node, and is at home here.
-MASKED = ("systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-udev-trigger.service")
+MASKED = (
+    "systemd-udevd.service",
+    "systemd-udevd-control.socket",
+    "systemd-udevd-kernel.socket",
+    "systemd-udev-trigger.service",
+)
 # What a node of the lab starts and this host has no use for.
 LEFT_OUT = ("containerd", "glusterd", "haproxy", "keepalived", "lab-prepare", "nginx", "ssh")
 
@@ -51,7 +56,9 @@ def _kernel() -> Path:
         new = folder.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        fetched = subprocess.run(["apt-get", "download", "user-mode-linux"], cwd=new, capture_output=True, text=True, check=False)
+        fetched = subprocess.run(
+            ["apt-get", "download", "user-mode-linux"], cwd=new, capture_output=True, text=True, check=False
+        )
         packages = list(new.glob("*.deb"))
         if not packages:
             pytest.skip(f"needs the package user-mode-linux: {fetched.stderr.strip()}")

@@ -29,12 +29,16 @@ ip -n outside address add 10.80.201.1/24 dev v201
 """
 WANTED: dict[str, Any] = {
     "backend": "networkd",
-    "bonds": [{"name": "bond0", "ports": ["eth1", "eth2"], "mode": "802.3ad", "options": {"lacp_rate": "fast"}, "mtu": 9000}],
+    "bonds": [
+        {"name": "bond0", "ports": ["eth1", "eth2"], "mode": "802.3ad", "options": {"lacp_rate": "fast"}, "mtu": 9000}
+    ],
     "vlans": [
         {"parent": "bond0", "id": 30, "mtu": 9000, "addresses": ["10.80.30.2/24"]},
         {"name": "host201", "parent": "br-vm", "id": 201, "addresses": ["10.80.201.2/24"]},
     ],
-    "bridges": [{"name": "br-vm", "ports": ["bond0"], "vlan_filtering": True, "vlans": [100, "200-202"], "untagged": 10}],
+    "bridges": [
+        {"name": "br-vm", "ports": ["bond0"], "vlan_filtering": True, "vlans": [100, "200-202"], "untagged": 10}
+    ],
 }
 DRIFTS = {
     "vlans": "bridge vlan delete dev bond0 vid 100; bridge vlan add dev bond0 vid 300",
@@ -95,7 +99,9 @@ def ping(address: str, *, size: int = 56, space: str = "") -> bool:
 
 def plug(script: str, act: str, vlan: int) -> str:
     tries = {"ACT": act, "TRIES": f"bridge br-vm {vlan} 1500 guest", "HOSTS": "9", "INDEX": "0"}
-    done = subprocess.run(["sh", "-c", script], env={**os.environ, **tries}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", script], env={**os.environ, **tries}, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip()
 
 

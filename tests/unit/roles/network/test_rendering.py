@@ -45,7 +45,11 @@ def _render(template: str, **given: Any) -> str:
 
 
 def _attachments(*entries: dict[str, Any]) -> list[dict[str, Any]]:
-    return [found for found in yaml.safe_load_all(_render("attachments.yaml.j2", network_attachments=list(entries))) if found]
+    return [
+        found
+        for found in yaml.safe_load_all(_render("attachments.yaml.j2", network_attachments=list(entries)))
+        if found
+    ]
 
 
 def test_an_attachment_is_what_the_plugin_takes() -> None:
@@ -65,7 +69,14 @@ def test_an_attachment_is_what_the_plugin_takes() -> None:
 
 def test_a_macvlan_has_a_master_and_options_of_its_own() -> None:
     ipam = {"type": "whereabouts", "range": "192.0.2.0/24"}
-    entry = {"name": "mv", "namespace": "vms", "type": "macvlan", "parent": "eth2", "ipam": ipam, "options": {"mode": "private"}}
+    entry = {
+        "name": "mv",
+        "namespace": "vms",
+        "type": "macvlan",
+        "parent": "eth2",
+        "ipam": ipam,
+        "options": {"mode": "private"},
+    }
     config = json.loads(_attachments(entry)[1]["spec"]["config"])
     assert (config["master"], config["mode"], config["ipam"]) == ("eth2", "private", ipam)
     assert "bridge" not in config
@@ -141,7 +152,10 @@ def test_a_host_alone_in_its_network_asks_nobody() -> None:
 
 def _inventory_faults(**given: Any) -> list[str]:
     task = _load("tasks/inventory.yml")[0]
-    variables = {"hostvars": {host: {"__network_host": _networks(number)} for number, host in enumerate(HOSTS)}, **given}
+    variables = {
+        "hostvars": {host: {"__network_host": _networks(number)} for number, host in enumerate(HOSTS)},
+        **given,
+    }
     text = task["ansible.builtin.set_fact"]["__network_inventory_faults"]
     return list(_templar("localhost", **{**task["vars"], **variables}).template(text))
 
@@ -151,7 +165,10 @@ def _inventory_faults(**given: Any) -> list[str]:
     [
         ({}, ""),
         ({"network_apply_timeout": 5}, "network_apply_timeout: 5 must be 20 seconds or more"),
-        ({"network_multus_manifest": "/nonexistent.yaml"}, "network_multus_manifest: /nonexistent.yaml is no file of the controller"),
+        (
+            {"network_multus_manifest": "/nonexistent.yaml"},
+            "network_multus_manifest: /nonexistent.yaml is no file of the controller",
+        ),
         (
             {"network_multus_manifest": "https://example.org/m.yaml", "network_attachment_crd_only": True},
             "network_attachment_crd_only: true and network_multus_manifest exclude each other",
@@ -185,12 +202,18 @@ def test_what_was_laid_out_concerns_the_role_until_it_is_gone() -> None:
 
 
 def test_tries_name_what_is_plugged_in() -> None:
-    entries = [{"name": "a", "bridge": "br", "vlan": 7}, {"name": "b", "namespace": "n", "type": "macvlan", "parent": "e", "mtu": 9000}]
+    entries = [
+        {"name": "a", "bridge": "br", "vlan": 7},
+        {"name": "b", "namespace": "n", "type": "macvlan", "parent": "e", "mtu": 9000},
+    ]
     assert _value("__network_tries", network_attachments=entries) == ["bridge br 7 0 default/a", "macvlan e 0 9000 n/b"]
 
 
 def test_plugins_are_those_that_the_attachments_call() -> None:
-    entries = [{"name": "a", "bridge": "b"}, {"name": "c", "type": "macvlan", "parent": "e", "ipam": {"type": "static"}}]
+    entries = [
+        {"name": "a", "bridge": "b"},
+        {"name": "c", "type": "macvlan", "parent": "e", "ipam": {"type": "static"}},
+    ]
     assert _value("__network_plugins", network_attachments=entries) == ["bridge", "macvlan", "static"]
 
 
@@ -202,7 +225,11 @@ def test_defaults_and_argument_specs_have_the_same_variables_in_the_same_order()
 @pytest.mark.parametrize("network", ["", "migration"])
 def test_kubevirt_migrates_by_the_network(network: str) -> None:
     role = ROLES / "kubevirt"
-    variables = {**_load("defaults/main.yml", role), **_load("vars/main.yml", role), "network_migration_attachment": network}
+    variables = {
+        **_load("defaults/main.yml", role),
+        **_load("vars/main.yml", role),
+        "network_migration_attachment": network,
+    }
     made = Templar(DataLoader(), variables=variables).template(trust_as_template("{{ __kubevirt_cr }}"))
     assert made["spec"]["configuration"].get("migrations") == ({"network": "migration"} if network else None)
     assert made["spec"]["configuration"]["evictionStrategy"] == "LiveMigrate"

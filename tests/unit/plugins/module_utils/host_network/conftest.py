@@ -42,9 +42,13 @@ FACTS: dict[str, Any] = {
 WANTED: dict[str, Any] = {
     "prefix": "network_",
     "backend": "auto",
-    "bonds": [{"name": "bond0", "ports": ["eth1", "eth2"], "mode": "802.3ad", "options": {"lacp_rate": "fast"}, "mtu": 9000}],
+    "bonds": [
+        {"name": "bond0", "ports": ["eth1", "eth2"], "mode": "802.3ad", "options": {"lacp_rate": "fast"}, "mtu": 9000}
+    ],
     "vlans": [{"parent": "bond0", "id": 30, "mtu": 9000, "addresses": ["198.51.100.11/24"]}],
-    "bridges": [{"name": "br-vm", "ports": ["bond0"], "vlan_filtering": True, "vlans": [100, "200-202"], "untagged": 10}],
+    "bridges": [
+        {"name": "br-vm", "ports": ["bond0"], "vlan_filtering": True, "vlans": [100, "200-202"], "untagged": 10}
+    ],
 }
 
 
@@ -81,8 +85,14 @@ def settle(facts: dict[str, Any], result: dict[str, Any]) -> None:
         elif link["kind"] == "vlan":
             data, there["link"] = {"id": link["id"]}, link["parent"]
         elif link["kind"] == "bridge":
-            data = {"vlan_filtering": int(link["vlan_filtering"]), "vlan_default_pvid": link["untagged"], "stp_state": 0}
+            data = {
+                "vlan_filtering": int(link["vlan_filtering"]),
+                "vlan_default_pvid": link["untagged"],
+                "stp_state": 0,
+            }
         if link["kind"]:
             there["linkinfo"] = {"info_kind": link["kind"], "info_data": data}
         if link["vlan_filtering"]:
-            facts["vlans"].update({port: [vlan for vlan in link["vlans"] if vlan != link["untagged"]] for port in link["ports"]})
+            facts["vlans"].update(
+                {port: [vlan for vlan in link["vlans"] if vlan != link["untagged"]] for port in link["ports"]}
+            )

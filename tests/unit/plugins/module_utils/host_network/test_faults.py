@@ -33,35 +33,79 @@ def test_a_right_host_has_no_fault(ask: Judge) -> None:
         ({"bridges": [{**BRIDGE, "ports": "eth1"}]}, "network_bridges[br-vm]: ports 'eth1' must be a list"),
         ({"bridges": [{**BRIDGE, "mtu": 100}]}, "mtu 100 must be a number from 1280 to 65535"),
         ({"bridges": [{**BRIDGE, "addresses": ["198.51.100.11"]}]}, "'198.51.100.11' is no address with its prefix"),
-        ({"bridges": [{**BRIDGE, "addresses": ["198.51.100.11/24"], "gateway": "10.0.0.1"}]}, "gateway 10.0.0.1 is in no"),
+        (
+            {"bridges": [{**BRIDGE, "addresses": ["198.51.100.11/24"], "gateway": "10.0.0.1"}]},
+            "gateway 10.0.0.1 is in no",
+        ),
         ({"bridges": [{**BRIDGE, "stp": "yes"}]}, "stp 'yes' must be true or false"),
         ({"bridges": [{**BRIDGE, "vlans": [100]}]}, "vlans want vlan_filtering: true"),
-        ({"bridges": [{**FILTERING, "vlans": [0, 4095, "20-10", 7]}]}, "vlans: 0, 4095, '20-10' must be VLANs from 1 to 4094"),
+        (
+            {"bridges": [{**FILTERING, "vlans": [0, 4095, "20-10", 7]}]},
+            "vlans: 0, 4095, '20-10' must be VLANs from 1 to 4094",
+        ),
         ({"bridges": [{**FILTERING, "untagged": 5000}]}, "untagged 5000 must be a VLAN from 1 to 4094"),
-        ({"bridges": [{**BRIDGE, "ports": ["eth9"]}]}, "network_bridges[br-vm]: port eth9 does not exist; this host has br-old, eth0"),
+        (
+            {"bridges": [{**BRIDGE, "ports": ["eth9"]}]},
+            "network_bridges[br-vm]: port eth9 does not exist; this host has br-old, eth0",
+        ),
         ({"bridges": [{**BRIDGE, "ports": ["eth1", "eth1"]}]}, "port eth1 is named twice"),
-        ({"bridges": [BRIDGE, {**BRIDGE, "name": "br2"}]}, "network_bridges[br2]: port eth1 is one of br-vm, too; a port has one"),
-        ({"bridges": [{**BRIDGE, "ports": ["br-old"]}, {"name": "br-old"}]}, "port br-old is a bridge; a bridge cannot be a port"),
-        ({"bridges": [{**BRIDGE, "mtu": 9000}]}, "mtu 9000 is more than 1500, that of eth1; give eth1 an mtu of 9000 in network_interfaces"),
+        (
+            {"bridges": [BRIDGE, {**BRIDGE, "name": "br2"}]},
+            "network_bridges[br2]: port eth1 is one of br-vm, too; a port has one",
+        ),
+        (
+            {"bridges": [{**BRIDGE, "ports": ["br-old"]}, {"name": "br-old"}]},
+            "port br-old is a bridge; a bridge cannot be a port",
+        ),
+        (
+            {"bridges": [{**BRIDGE, "mtu": 9000}]},
+            "mtu 9000 is more than 1500, that of eth1; give eth1 an mtu of 9000 in network_interfaces",
+        ),
         ({"bridges": [BRIDGE, BRIDGE]}, "br-vm is network_bridges[br-vm], too"),
-        ({"bridges": [{"name": "eth3"}]}, "network_bridges[eth3]: there is such a link already, a device and no bridge"),
-        ({"interfaces": [{"name": "eth1", "mtu": 9700}]}, "network_interfaces[eth1]: mtu 9700 is more than 9600, the most"),
+        (
+            {"bridges": [{"name": "eth3"}]},
+            "network_bridges[eth3]: there is such a link already, a device and no bridge",
+        ),
+        (
+            {"interfaces": [{"name": "eth1", "mtu": 9700}]},
+            "network_interfaces[eth1]: mtu 9700 is more than 9600, the most",
+        ),
         ({"interfaces": [{"name": "eth7"}]}, "network_interfaces[eth7]: it does not exist; this host has"),
         (
             {"interfaces": [{"name": "eth1", "addresses": ["198.51.100.11/24"]}], "bridges": [BRIDGE]},
             "network_interfaces[eth1]: addresses: it is a port of br-vm; give the addresses to that",
         ),
         ({"interfaces": [{"name": "eth1", "addresses": ["192.0.2.11/24"]}]}, "192.0.2.11/24: eth0 has it, too"),
-        ({"interfaces": [{"name": "eth1", "addresses": ["192.0.2.99/25"]}]}, "eth0 is in that network, too, with 192.0.2.11/24"),
         (
-            {"interfaces": [{"name": "eth1", "addresses": ["10.9.0.1/24"]}, {"name": "eth2", "addresses": ["10.9.0.1/24"]}]},
+            {"interfaces": [{"name": "eth1", "addresses": ["192.0.2.99/25"]}]},
+            "eth0 is in that network, too, with 192.0.2.11/24",
+        ),
+        (
+            {
+                "interfaces": [
+                    {"name": "eth1", "addresses": ["10.9.0.1/24"]},
+                    {"name": "eth2", "addresses": ["10.9.0.1/24"]},
+                ]
+            },
             "network_interfaces[eth2]: addresses: 10.9.0.1/24: eth1 has it, too",
         ),
         ({"bonds": [{"name": "bond0"}]}, "network_bonds[bond0]: ports is missing"),
-        ({"bonds": [{"name": "bond0", "ports": ["eth1"], "mode": 4}]}, "mode 4 is unknown; allowed are balance-rr, active-backup"),
-        ({"bonds": [{"name": "bond0", "ports": ["eth1"], "options": {"lacp": 1}}]}, "options.lacp is unknown; there are lacp_rate"),
-        ({"bonds": [{"name": "bond0", "ports": ["eth1"], "options": {"lacp_rate": 1}}]}, "options.lacp_rate 1 is unknown; allowed are slow"),
-        ({"bonds": [{"name": "bond0", "ports": ["eth1"], "options": {"primary": "eth2"}}]}, "options.primary 'eth2' is none of"),
+        (
+            {"bonds": [{"name": "bond0", "ports": ["eth1"], "mode": 4}]},
+            "mode 4 is unknown; allowed are balance-rr, active-backup",
+        ),
+        (
+            {"bonds": [{"name": "bond0", "ports": ["eth1"], "options": {"lacp": 1}}]},
+            "options.lacp is unknown; there are lacp_rate",
+        ),
+        (
+            {"bonds": [{"name": "bond0", "ports": ["eth1"], "options": {"lacp_rate": 1}}]},
+            "options.lacp_rate 1 is unknown; allowed are slow",
+        ),
+        (
+            {"bonds": [{"name": "bond0", "ports": ["eth1"], "options": {"primary": "eth2"}}]},
+            "options.primary 'eth2' is none of",
+        ),
         ({"vlans": [{"id": 5}]}, "network_vlans[0]: parent is missing"),
         ({"vlans": [{"parent": "eth1", "id": 4095}]}, "id 4095 must be a VLAN from 1 to 4094"),
         ({"vlans": [{"parent": "eth1", "id": True}]}, "id True must be a VLAN from 1 to 4094"),
@@ -69,9 +113,18 @@ def test_a_right_host_has_no_fault(ask: Judge) -> None:
         ({"vlans": [{"parent": "eth1", "id": 5}, {"name": "v", "parent": "eth1", "id": 5}]}, "VLAN 5 of eth1 is "),
         ({"vlans": [{"name": "v", "parent": "v", "id": 5}]}, "network_vlans[v]: it is a port or parent of itself"),
         ({"vlans": [{"parent": "longname-eth1", "id": 4000}]}, "its name would be longname-eth1.4000"),
-        ({"backend": "netplan", "bridges": [BRIDGE]}, "network_backend: 'netplan' is unknown; allowed are auto, nmstate"),
-        ({"backend": "nmstate", "bridges": [BRIDGE]}, "network_backend: this host does not run nmstate; it has networkd"),
-        ({"bridges": [{"name": "br-vm", "ports": ["eth0"]}]}, "network_allow_management: eth0 would be changed, which carries the default"),
+        (
+            {"backend": "netplan", "bridges": [BRIDGE]},
+            "network_backend: 'netplan' is unknown; allowed are auto, nmstate",
+        ),
+        (
+            {"backend": "nmstate", "bridges": [BRIDGE]},
+            "network_backend: this host does not run nmstate; it has networkd",
+        ),
+        (
+            {"bridges": [{"name": "br-vm", "ports": ["eth0"]}]},
+            "network_allow_management: eth0 would be changed, which carries the default",
+        ),
         ({"vlans": [{"parent": "eth0", "id": 5}]}, "network_allow_management: eth0 would be changed"),
     ],
 )
@@ -115,10 +168,16 @@ def test_an_attachment_is_checked_on_the_host(ask: Judge, attachment: dict[str, 
     ("attachment", "told"),
     [
         ({"namespace": "kubevirt", "ipam": {"type": "whereabouts"}}, ""),
-        ({"name": "other", "namespace": "kubevirt"}, "migrate: it is none of network_attachments; add {name: migrate, namespace: kubevirt}"),
+        (
+            {"name": "other", "namespace": "kubevirt"},
+            "migrate: it is none of network_attachments; add {name: migrate, namespace: kubevirt}",
+        ),
         ({"ipam": {"type": "whereabouts"}}, "migrate: its namespace must be that of KubeVirt"),
         ({"namespace": "kubevirt"}, "migrate has no ipam, and virt-handler needs an address"),
-        ({"namespace": "kubevirt", "ipam": {"type": "host-local"}}, "ipam host-local gives out the same addresses on each node"),
+        (
+            {"namespace": "kubevirt", "ipam": {"type": "host-local"}},
+            "ipam host-local gives out the same addresses on each node",
+        ),
     ],
 )
 def test_the_migration_network_is_kubevirts(ask: Judge, attachment: dict[str, Any], told: str) -> None:
@@ -140,7 +199,16 @@ def test_all_faults_are_told_at_once_and_none_twice(ask: Judge) -> None:
         ],
         attachments=[{"name": "a", "bridge": "br8"}],
     )["faults"]
-    told = ("mode 'fast'", "'netplan'", "port eth9", "5000", "more than 1500", "port eth3 is one of br3", "eth0 has it", "br8")
+    told = (
+        "mode 'fast'",
+        "'netplan'",
+        "port eth9",
+        "5000",
+        "more than 1500",
+        "port eth3 is one of br3",
+        "eth0 has it",
+        "br8",
+    )
     assert [text for text in told if sum(text in fault for fault in found) != 1] == [], found
     assert len(found) == len(told)
 

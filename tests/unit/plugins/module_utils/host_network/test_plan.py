@@ -44,7 +44,11 @@ def test_networkd_has_a_file_for_each_link(ask: Judge) -> None:
         "[Network]", "Bridge=br-vm", "VLAN=bond0.30", "LinkLocalAddressing=no", "IPv6AcceptRA=no", "ConfigureWithoutCarrier=yes",
         "[BridgeVLAN]", "VLAN=100", "[BridgeVLAN]", "VLAN=200-202",
     ]  # fmt: skip
-    assert _lines(files[f"{NETWORKD}bond0.30.network"])[-3:] == ["[Network]", "Address=198.51.100.11/24", "IPv6AcceptRA=no"]
+    assert _lines(files[f"{NETWORKD}bond0.30.network"])[-3:] == [
+        "[Network]",
+        "Address=198.51.100.11/24",
+        "IPv6AcceptRA=no",
+    ]
     assert "DefaultPVID=10" in _lines(files[f"{NETWORKD}br-vm.netdev"])
 
 
@@ -118,7 +122,12 @@ def test_a_second_run_has_nothing_to_do(facts: dict[str, Any], ask: Judge, backe
     assert first["differences"]
     settle(facts, first)
     second = ask(**{**WANTED, "backend": backend})
-    assert (second["faults"], second["differences"], second["plan"]["work"], second["plan"]["touched"]) == ([], [], False, [])
+    assert (second["faults"], second["differences"], second["plan"]["work"], second["plan"]["touched"]) == (
+        [],
+        [],
+        False,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,7 +178,9 @@ def test_a_link_that_is_made_anew_gets_back_its_ports_and_vlans(facts: dict[str,
     assert any("ip link add link bond0 name bond0.30 type vlan id 30" in line for line in lines)
 
 
-def test_vlans_of_ports_are_added_and_taken_away_but_not_those_of_virtual_machines(facts: dict[str, Any], ask: Judge) -> None:
+def test_vlans_of_ports_are_added_and_taken_away_but_not_those_of_virtual_machines(
+    facts: dict[str, Any], ask: Judge
+) -> None:
     settle(facts, ask(**WANTED))
     facts["links"]["veth7"] = device("veth7", master="br-vm")
     facts["vlans"] = {"bond0": [100, 201, 202, 300], "veth7": [999]}
