@@ -117,7 +117,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "kvm_node": (),
     "libvirt": (),
     "load_balancer": (root, system),
-    "network": (root, system),
+    "network": (root, system, programs),
     "preflight": (),
 }
 INTEGRATION = tuple(

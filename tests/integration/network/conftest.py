@@ -30,6 +30,9 @@ Wants=systemd-networkd.service
 
 [Service]
 Type=oneshot
+TimeoutStartSec=infinity
+StandardOutput=file:/story.log
+StandardError=inherit
 Environment=PYTHONPATH={packages}:{cache}
 ExecStartPre=/usr/bin/mkdir -p {packages} {cache}
 ExecStartPre=/usr/bin/mount -t hostfs none {packages} -o {packages}
@@ -102,9 +105,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": "/dev/shm", "HOME": str(work)},
             check=False,
         )
-    result = root / "result.json"
+    result, said = root / "result.json", root / "story.log"
+    told = said.read_text(errors="replace") if said.exists() else log.read_text(errors="replace")
     seen = json.loads(result.read_text()) if result.exists() else None
     shutil.rmtree(root, ignore_errors=True)
     if seen is None:
-        pytest.fail(f"the host left no result: {log.read_text(errors='replace')[-4000:]}")
+        pytest.fail(f"the host left no result: {told[-4000:]}")
     yield seen
