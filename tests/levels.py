@@ -124,6 +124,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "kvm_node": (),
     "libvirt": (),
     "load_balancer": (root, system),
+    "network": (root, system, programs),
     "preflight": (),
 }
 INTEGRATION = tuple(

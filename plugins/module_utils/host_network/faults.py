@@ -47,7 +47,7 @@ def sound(wanted: Wanted) -> tuple[dict[str, Any], set[str]]:
 
 def of_host(facts: Facts, wanted: Wanted, made: Mapping[str, Link]) -> list[str]:
     """What does not fit together, or does not fit this host; for wishes that are right by themselves."""
-    checks = (_twice, _missing, _masters, _rings, _vlans, _mtus, _own_addresses, _abilities, _kinds)
+    checks = (_bridge_vlans, _twice, _missing, _masters, _rings, _vlans, _mtus, _own_addresses, _abilities, _kinds)
     return [fault for check in checks for fault in check(facts, wanted, made)]
 
 
@@ -209,6 +209,17 @@ def of_backend(facts: Facts, wanted: Wanted, made: Mapping[str, Link]) -> Iterat
         yield "<backend>: this host has neither nmstatectl nor an active systemd-networkd nor ifup; install one of them"
     elif made and backend != "auto" and backend not in offered:
         yield f"<backend>: this host does not run {backend}; it has {', '.join(offered) or 'none of them'}"
+
+
+def _bridge_vlans(facts: Facts, wanted: Wanted, made: Mapping[str, Link]) -> Iterator[str]:
+    """nmstate puts ports of a bridge into VLANs, and not the bridge itself."""
+    if own_name(wanted.get("backend"), facts) != "nmstate":
+        return
+    for link in made.values():
+        parent = made.get(link.parent)
+        if parent and model.bridged_vlans(parent, made) and parent.kind == "bridge":
+            lower = f"name its port {parent.ports[0]}" if parent.ports else "name another link"
+            yield f"{_where(link)}: nmstate puts no bridge into a VLAN; {lower} as parent instead of {parent.name}"
 
 
 def _twice(_facts: Facts, wanted: Wanted, _made: Mapping[str, Link]) -> Iterator[str]:

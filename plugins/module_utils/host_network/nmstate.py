@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The desired state of nmstate (nmstate.io, 2.2.38 and newer), which NetworkManager keeps. No I/O."""
+"""The desired state of nmstate (nmstate.io), which NetworkManager keeps. No I/O."""
 
 from __future__ import annotations
 
@@ -81,14 +81,8 @@ def _bridge(link: Link, made: Mapping[str, Link]) -> dict[str, Any]:
     if not link.vlan_filtering:
         return {"bridge": {"options": options, "port": [{"name": name, "vlan": {}} for name in link.ports]}}
     options["vlan-default-pvid"] = link.untagged
-    bridge: dict[str, Any] = {
-        "options": options,
-        "port": [{"name": name, "vlan": _trunk(link, model.bridged_vlans(made[name], made))} for name in link.ports],
-    }
-    own = model.bridged_vlans(link, made)
-    if own:
-        bridge["vlan"] = _trunk(link, own)
-    return {"bridge": bridge}
+    ports = [{"name": name, "vlan": _trunk(link, model.bridged_vlans(made[name], made))} for name in link.ports]
+    return {"bridge": {"options": options, "port": ports}}
 
 
 def _trunk(bridge: Link, ids: list[int]) -> dict[str, Any]:

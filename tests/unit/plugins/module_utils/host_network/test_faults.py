@@ -213,6 +213,14 @@ def test_all_faults_are_told_at_once_and_none_twice(ask: Judge) -> None:
     assert len(found) == len(told)
 
 
+def test_a_bridges_own_vlan_is_not_nmstates(facts: dict[str, Any], ask: Judge) -> None:
+    wanted = {"bridges": [FILTERING], "vlans": [{"parent": "br-vm", "id": 100}]}
+    assert ask(**wanted)["faults"] == []
+    facts["backends"]["nmstate"] = True
+    told = "network_vlans[br-vm.100]: nmstate puts no bridge into a VLAN; name its port eth1 as parent instead of br-vm"
+    assert ask(**wanted)["faults"] == [told]
+
+
 @pytest.mark.parametrize("kind", ["bond", "vlan", "bridge", "vlan_filtering"])
 def test_what_the_kernel_cannot_make_is_told(facts: dict[str, Any], ask: Judge, kind: str) -> None:
     facts["kinds"][kind] = False
