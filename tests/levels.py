@@ -103,7 +103,9 @@ def _scenario(name: str) -> Check:
     command = _tool("molecule", "test", "--scenario-name", name)
     environment = {"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)}
     needs = (root, lab, holds(f"molecule/{name}/molecule.yml"))
-    return Check("scenario", name, command, 10, needs, folder=REPOSITORY, environment=environment)
+    long = name in LONG_SCENARIOS
+    level, name = ("long", f"scenario-{name}") if long else ("scenario", name)
+    return Check(level, name, command, 10, needs, folder=REPOSITORY, long=long, environment=environment)
 
 
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
@@ -118,7 +120,10 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "libvirt": (),
     "load_balancer": (root, system),
     "preflight": (),
+    "shared_storage": (root, lab),
 }
+# Those that take more than three minutes.
+LONG_SCENARIOS = ("shared_storage_ceph",)
 INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
@@ -134,6 +139,7 @@ CHECKS: tuple[Check, ...] = (
     _lint("types-standin", *MYPY, "-p", "kubevirt_standin", folder=COPY / "roles/lab/files/standin"),
     _lint("types-lab", *MYPY, ".", folder=COPY / "roles/lab/files/nspawn_lab"),
     _lint("types-load-balancer", *MYPY, "vrrp_listen.py", folder=COPY / "roles/load_balancer/files"),
+    _lint("types-storage", *MYPY, "ask_nfs.py", "brick_files.py", folder=COPY / "roles/shared_storage/files"),
     _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
     _lint("types-benchmarks", *MYPY, "-p", "kubevirt_bench", folder=COPY / "tests/benchmarks", MYPYPATH=BENCH_PATH),
@@ -175,7 +181,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
-        for name in ("kubernetes", "kvm_node", "load_balancer")
+        for name in ("kubernetes", "kvm_node", "load_balancer", "shared_storage")
     ),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
     _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),
