@@ -30,7 +30,9 @@ def why_not(server: str, version: str, port: int = 2049, seconds: float = SECOND
             size = struct.unpack(">I", _read(stream, 4))[0] & 0x7FFFFFFF
             return _judge(_read(stream, min(size, 1024)), f"{server}:{port}", major)
     except (OSError, EOFError, struct.error) as error:
-        return f"{server}:{port} does not answer as NFS ({error}); start the server, open TCP port {port}, or name another"
+        return (
+            f"{server}:{port} does not answer as NFS ({error}); start the server, open TCP port {port}, or name another"
+        )
 
 
 def _judge(reply: bytes, where: str, major: int) -> str:

@@ -33,7 +33,11 @@ class Nodes:
     @classmethod
     def of_inventory(cls) -> Nodes:
         said = subprocess.run(
-            ["ansible-inventory", "-i", str(INVENTORY), "--list"], capture_output=True, text=True, check=True, timeout=60
+            ["ansible-inventory", "-i", str(INVENTORY), "--list"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         found = json.loads(said.stdout)
         hosts = tuple(found["storage_nodes"]["hosts"])

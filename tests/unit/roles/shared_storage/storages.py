@@ -94,7 +94,9 @@ def inventory_faults(**given: Any) -> list[str]:
     return _fact("inventory", "Find faults of the inventory", "__shared_storage_inventory_faults", given)
 
 
-def cluster_faults(classes: Any, snapshots: Any = (), profiles: Any = (), *, crd: bool = True, **given: Any) -> list[str]:
+def cluster_faults(
+    classes: Any, snapshots: Any = (), profiles: Any = (), *, crd: bool = True, **given: Any
+) -> list[str]:
     """What it says of given classes in a cluster with these objects; `classes` None: the cluster cannot be asked."""
     read = [
         {"resources": classes} if classes is not None else {"msg": "no route"},
@@ -112,6 +114,8 @@ def host_faults(answer: dict[str, Any] | None = None, disks: Any = (), nfs: Any 
         **given,
         "__shared_storage_host": {"stdout": json.dumps(place)} if answer is not None else {"skipped": True},
         "__shared_storage_disks": {"results": [{"item": device, "stdout": words} for device, words in disks]},
-        "__shared_storage_nfs": {"skipped": True} if nfs is None else {"rc": 1 if nfs else 0, "stdout": nfs, "stderr": ""},
+        "__shared_storage_nfs": {"skipped": True}
+        if nfs is None
+        else {"rc": 1 if nfs else 0, "stdout": nfs, "stderr": ""},
     }
     return _fact("faults", "List this host's faults", "__shared_storage_faults", given)

@@ -59,7 +59,10 @@ def _class(**keys: Any) -> dict[str, Any]:
         ({**OWN_CEPH, "groups": FOUR}, "group storage_nodes has 4 hosts; a Ceph needs 3, 5 or 7"),
         ({**OWN_CEPH, "groups": TWO}, "group storage_nodes has 2 hosts; a Ceph needs 3, 5 or 7"),
         ({**OWN_CEPH, "shared_storage_ceph_file_size": "20GB"}, "shared_storage_ceph_file_size: '20GB' is no quantity"),
-        ({**CEPH, "shared_storage_ceph_cluster": "rook"}, "shared_storage_ceph_cluster: rook is unknown; allowed are own"),
+        (
+            {**CEPH, "shared_storage_ceph_cluster": "rook"},
+            "shared_storage_ceph_cluster: rook is unknown; allowed are own",
+        ),
         ({**CEPH, "shared_storage_ceph_cluster_id": ""}, "shared_storage_ceph_cluster_id is empty"),
         ({**CEPH, "shared_storage_ceph_monitors": ["mon1"]}, "shared_storage_ceph_monitors: ['mon1'] must be a list"),
         ({**CEPH, "shared_storage_ceph_monitors": []}, "shared_storage_ceph_monitors: [] must be a list"),
@@ -68,7 +71,10 @@ def _class(**keys: Any) -> dict[str, Any]:
         ({**CEPH, **_class(mode="block"), "shared_storage_ceph_pool": ""}, "shared_storage_ceph_pool is empty"),
         ({**NFS, "shared_storage_nfs_server": ""}, "name the server and the folder it exports"),
         ({**NFS, "shared_storage_nfs_share": "vms"}, "name the server and the folder it exports"),
-        ({**NFS, "shared_storage_csi_manifests": ["/nonexistent/nfs.yaml", "https://e.org/x"]}, "/nonexistent/nfs.yaml: no file"),
+        (
+            {**NFS, "shared_storage_csi_manifests": ["/nonexistent/nfs.yaml", "https://e.org/x"]},
+            "/nonexistent/nfs.yaml: no file",
+        ),
         ({"shared_storage_failure_detection": "hasty"}, "hasty is unknown; allowed are standard, fast, fastest"),
         ({"shared_storage_mount": "srv"}, "shared_storage_mount: 'srv' is no absolute path"),
         ({"shared_storage_heal_timeout": 0}, "shared_storage_heal_timeout: 0 must be seconds"),
@@ -113,7 +119,9 @@ def test_given_classes_that_can_what_is_wanted_have_no_fault() -> None:
     wanted = {**CSI, "shared_storage_classes": [{"name": "san", "expansion": True, "snapshot_class": "san"}]}
     snapshots = [{"metadata": {"name": "san"}, "driver": "san.example.org"}]
     profiles = [profile("san", "ReadWriteOnce", "ReadWriteMany")]
-    assert cluster_faults([storage_class("san"), storage_class("old", default=True)], snapshots, profiles, **wanted) == []
+    assert (
+        cluster_faults([storage_class("san"), storage_class("old", default=True)], snapshots, profiles, **wanted) == []
+    )
     assert cluster_faults([storage_class("san")], **CSI) == []
 
 
@@ -129,7 +137,11 @@ def test_given_classes_that_can_what_is_wanted_have_no_fault() -> None:
             {},
             "its StorageProfile offers ReadWriteOnce and no ReadWriteMany",
         ),
-        ({"classes": [storage_class("san")]}, {"snapshot_class": "s"}, "s is no VolumeSnapshotClass of san.example.org"),
+        (
+            {"classes": [storage_class("san")]},
+            {"snapshot_class": "s"},
+            "s is no VolumeSnapshotClass of san.example.org",
+        ),
         (
             {"classes": [storage_class("san")], "snapshots": [{"metadata": {"name": "s"}, "driver": "other"}]},
             {"snapshot_class": "s"},
@@ -165,7 +177,10 @@ def test_what_a_given_class_lacks_is_told(there: dict[str, Any], wanted: dict[st
             {"answer": {}, "disks": [("/dev/sdx", "is no block device of this host")], **OWN_CEPH},
             "shared_storage_ceph_devices: /dev/sdx is no block device of this host",
         ),
-        ({"nfs": "192.0.2.31:2049 does not answer as NFS", **NFS}, "shared_storage_nfs_server: 192.0.2.31:2049 does not"),
+        (
+            {"nfs": "192.0.2.31:2049 does not answer as NFS", **NFS},
+            "shared_storage_nfs_server: 192.0.2.31:2049 does not",
+        ),
     ],
 )
 def test_a_fault_of_a_host_is_told(asked: dict[str, Any], said: str) -> None:
@@ -179,7 +194,12 @@ def test_a_fault_of_a_host_is_told(asked: dict[str, Any], said: str) -> None:
     [
         {"answer": {}},
         {"answer": {"on_root": True}, "shared_storage_brick_on_root": True},
-        {"answer": {"on_root": True}, "shared_storage_ceph_devices": ["/dev/sdx"], "disks": [("/dev/sdx", "")], **OWN_CEPH},
+        {
+            "answer": {"on_root": True},
+            "shared_storage_ceph_devices": ["/dev/sdx"],
+            "disks": [("/dev/sdx", "")],
+            **OWN_CEPH,
+        },
         {"nfs": "", **NFS},
         CSI,
     ],

@@ -73,7 +73,9 @@ def test_a_given_ceph_has_filesystem_and_block_classes_with_their_secrets() -> N
 
 
 def test_nfs_is_offered_with_its_server_and_version() -> None:
-    found = objects(**NFS, shared_storage_classes=[{"name": "nas", "snapshot_class": "nas", "reclaim_policy": "Retain"}])
+    found = objects(
+        **NFS, shared_storage_classes=[{"name": "nas", "snapshot_class": "nas", "reclaim_policy": "Retain"}]
+    )
     nas = found["StorageClass", "nas"]
     assert nas["provisioner"] == "nfs.csi.k8s.io"
     assert nas["parameters"] == {"server": "192.0.2.31", "share": "/export/vms"}
@@ -115,7 +117,9 @@ def test_the_id_of_a_cluster_is_the_same_in_each_run() -> None:
     assert value("__shared_storage_ceph_fsid") == value("__shared_storage_ceph_fsid", "n2")
     assert value("__shared_storage_ceph_fsid") != value("__shared_storage_ceph_fsid", shared_storage_volume="b")
     disks = [
-        osd["uuid"] for host in ("n1", "n2") for osd in value("__shared_storage_ceph_osds", host, shared_storage_ceph_devices=["/a", "/b"])
+        osd["uuid"]
+        for host in ("n1", "n2")
+        for osd in value("__shared_storage_ceph_osds", host, shared_storage_ceph_devices=["/a", "/b"])
     ]
     assert len(set(disks)) == 4
 
@@ -148,7 +152,9 @@ def test_what_differs_in_cephs_database_is_what_was_asked_for_and_is_not_there()
 
 
 def _differs(there: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list(value("__shared_storage_ceph_differ", **OWN_CEPH, __shared_storage_ceph_now={"stdout": json.dumps(there)}))
+    return list(
+        value("__shared_storage_ceph_differ", **OWN_CEPH, __shared_storage_ceph_now={"stdout": json.dumps(there)})
+    )
 
 
 def test_the_arbiter_is_the_last_brick() -> None:
