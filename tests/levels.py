@@ -104,7 +104,9 @@ def _scenario(name: str, *needs: Need) -> Check:
     command = _tool("molecule", "test", "--scenario-name", name)
     environment = {"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)}
     needs = (root, lab, holds(f"molecule/{name}/molecule.yml"), *needs)
-    return Check("scenario", name, command, 15, needs, folder=REPOSITORY, environment=environment)
+    long = name in LONG_SCENARIOS
+    level, name = ("long", f"scenario-{name}") if long else ("scenario", name)
+    return Check(level, name, command, 15, needs, folder=REPOSITORY, long=long, environment=environment)
 
 
 def _e2e(name: str, minutes: float, *needs: Need) -> Check:
@@ -126,7 +128,10 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "load_balancer": (root, system),
     "network": (root, system, programs),
     "preflight": (),
+    "shared_storage": (root, lab),
 }
+# Those that take more than three minutes.
+LONG_SCENARIOS = ("shared_storage_ceph",)
 INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
@@ -142,6 +147,7 @@ CHECKS: tuple[Check, ...] = (
     _lint("types-standin", *MYPY, "-p", "kubevirt_standin", folder=COPY / "roles/lab/files/standin"),
     _lint("types-lab", *MYPY, ".", folder=COPY / "roles/lab/files/nspawn_lab"),
     _lint("types-load-balancer", *MYPY, "vrrp_listen.py", folder=COPY / "roles/load_balancer/files"),
+    _lint("types-storage", *MYPY, "ask_nfs.py", "brick_files.py", folder=COPY / "roles/shared_storage/files"),
     _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
     _lint("types-benchmarks", *MYPY, "-p", "kubevirt_bench", folder=COPY / "tests/benchmarks", MYPYPATH=BENCH_PATH),
@@ -187,7 +193,7 @@ CHECKS: tuple[Check, ...] = (
     _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
-        for name in ("kubernetes", "kvm_node", "load_balancer")
+        for name in ("kubernetes", "kvm_node", "load_balancer", "shared_storage")
     ),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
     _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),

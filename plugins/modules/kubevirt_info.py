@@ -31,6 +31,8 @@ notes:
     renewed before. Of the API servers only that which answers is seen.
   - A claim is taken for local when its volume's node affinity leaves one node that runs machines, or when it is a
     hostPath without node affinity and without ReadWriteMany. A hostDisk with C(shared) is not.
+  - It is also taken for local, bound or not, when its StorageClass has the annotation C(kubevirt-ha.virtops/failover) with
+    V(false), as the role P(virtops.kubevirt_ha.shared_storage#role) writes it on classes of local disks.
 extends_documentation_fragment:
   - virtops.kubevirt_ha.attributes.info
   - virtops.kubevirt_ha.connection

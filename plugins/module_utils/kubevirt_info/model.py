@@ -27,6 +27,8 @@ SCHEDULABLE = "kubevirt.io/schedulable"
 CPU_MODEL = "cpu-model.node.kubevirt.io/"
 CPU_MANAGER = "cpumanager"
 STATE_CLAIM = "persistent-state-for"
+# On a StorageClass, "false": its disks are one node's alone, and machines with them do not fail over.
+FAILOVER = "kubevirt-ha.virtops/failover"
 
 
 @dataclass(frozen=True)

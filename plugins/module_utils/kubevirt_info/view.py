@@ -14,6 +14,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import (
     CPU_MANAGER,
     CPU_MODEL,
+    FAILOVER,
     SCHEDULABLE,
     Claim,
     Cluster,
@@ -140,7 +141,11 @@ class View:
         return self._states.get(machine.key, []) if machine.guest.state else []
 
     def is_local(self, claim: Claim) -> bool:
-        """Whether a claim's volume is one node's alone. A path of whatever node is, unless it is said to be shared."""
+        """Whether a claim's volume is one node's alone, as its class may say, bound or not. A path of whatever node is, unless
+        it is said to be shared."""
+        item = self.cluster.storage_classes.get(claim.storage_class, {})
+        if ((item.get("metadata") or {}).get("annotations") or {}).get(FAILOVER) == "false":
+            return True
         volume = self.cluster.volumes.get(claim.volume)
         return volume is not None and self.is_of_one_node(volume, shared=claim.shared)
 

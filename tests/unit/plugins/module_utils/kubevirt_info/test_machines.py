@@ -148,11 +148,18 @@ def gpu_on(*names: str) -> Break:
     return apply
 
 
+def class_says(failover: str) -> Break:
+    marks = {"annotations": {"kubevirt-ha.virtops/failover": failover}}
+    return lambda world: world.get("storage_classes", "shared")["metadata"].update(marks)
+
+
 CASES: list[tuple[Break, set[str]]] = [
     # Disks
     (disk("ReadWriteMany", on="n1"), {"vm-local-disk"}),
     (disk("ReadWriteOnce", on="n1", local={"path": "/d"}), {"vm-local-disk"}),
     (disk("ReadWriteOnce", hostPath={"path": "/d"}), {"vm-local-disk"}),
+    (class_says("false"), {"vm-local-disk"}),
+    (class_says("true"), set()),
     (disk("ReadWriteMany", hostPath={"path": "/shared"}), set()),
     (disk("ReadWriteOnce"), {"vm-rwo-claim"}),
     (disk("ReadWriteOncePod"), {"vm-rwo-claim"}),
