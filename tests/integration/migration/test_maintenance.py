@@ -48,7 +48,7 @@ def test_what_is_under_way_is_read_off_the_nodes(module: Run, world: World, anno
 
 
 def test_a_drained_machine_gives_the_figure(module: Run, world: World) -> None:
-    world.make()
+    world.make(evictionStrategy="LiveMigrate")
     node = world.node()
     done = module("node_drain", nodes=[node], pod_selector=f"test={world.namespace}")
     after = module("maintenance_info", nodes=[node])
