@@ -69,7 +69,7 @@ def backup(facts: Facts) -> Section:
     heads = ("backup", "taken", "where", "verified")
     found = facts.details.get("etcd_backup")
     if not found:
-        known = Cell("none is known", BAD) if facts.asked else Cell("not known", UNKNOWN)
+        known = Cell("none is known", WARN) if facts.asked else Cell("not known", UNKNOWN)
         return Section("backup", "Backup", heads, ((Cell("etcd"), known, Cell(""), Cell("")),))
     old = found["age_seconds"] > facts.limits.backup_hours * 3600
     taken = Cell(f"{span(found['age_seconds'])} ago", WARN if old else GOOD)

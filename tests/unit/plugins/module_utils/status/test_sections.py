@@ -224,6 +224,15 @@ def test_a_machine_says_what_it_could_bear_and_why_not() -> None:
     assert cells(platform, "machines", "warn") == ["no: a; b"]
 
 
+def test_a_backup_that_is_old_missing_or_unverified_is_seen() -> None:
+    platform = Platform()
+    assert cells(platform, "backup", "good") == ["60 min ago", "yes"]
+    platform.cluster["details"]["etcd_backup"].update(age_seconds=3 * 86400, verified=False)
+    assert cells(platform, "backup", "warn") == ["3 days ago", "no"]
+    platform.cluster["details"]["etcd_backup"] = None
+    assert cells(platform, "backup", "warn") == ["none is known"]
+
+
 def test_the_oldest_of_each_part_is_held_against_the_matrix() -> None:
     platform = Platform()
     platform.cluster["versions"]["kubelet"] = "v1.35.1, v1.34.4"
