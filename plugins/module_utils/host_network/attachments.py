@@ -62,11 +62,11 @@ def _place(entry: Mapping[str, Any], facts: Facts, made: Mapping[str, Link]) -> 
         yield f"{key} is missing; name the link of the hosts that it is plugged into"
     elif kind == "macvlan":
         if name not in made and name not in facts["links"]:
-            yield f"parent {name} does not exist on this host; it has {_there(facts, made, '')}"
+            yield f"parent {name} does not exist on this host; it has {faults.offered(facts)}"
         if entry.get("vlan") is not None:
             yield f"vlan is for bridges; make a VLAN link of {name} by <vlans>, and name that as parent"
-    elif not _is_bridge(name, facts, made):
-        yield f"bridge {name} does not exist on this host; it has {_there(facts, made, 'bridge') or 'none'}"
+    elif name not in _bridges(facts, made):
+        yield f"bridge {name} does not exist on this host; it has {', '.join(_bridges(facts, made)) or 'none'}"
     else:
         yield from _vlan(entry, name, facts, made)
 
@@ -125,15 +125,6 @@ def _migration(wanted: Wanted) -> Iterator[str]:
         )
 
 
-def _is_bridge(name: str, facts: Facts, made: Mapping[str, Link]) -> bool:
-    return name in _bridges(facts, made)
-
-
 def _bridges(facts: Facts, made: Mapping[str, Link]) -> list[str]:
     there = {name for name, link in facts["links"].items() if (link.get("linkinfo") or {}).get("info_kind") == "bridge"}
     return sorted(there | {name for name, link in made.items() if link.kind == "bridge"})
-
-
-def _there(facts: Facts, made: Mapping[str, Link], kind: str) -> str:
-    listed = _bridges(facts, made) if kind else sorted({*facts["links"], *made} - {"lo"})
-    return ", ".join(listed)

@@ -79,6 +79,16 @@ def management(facts: Facts) -> dict[str, str]:
         found.update(below)
 
 
+def offered(facts: Facts) -> str:
+    """The names of links that others may be made of: not those of pods and virtual machines."""
+    pods = {
+        name
+        for name, link in facts["links"].items()
+        if (link.get("linkinfo") or {}).get("info_kind") in ("veth", "tun") and link.get("master")
+    }
+    return ", ".join(sorted(set(facts["links"]) - pods - {"lo"}))
+
+
 def own_name(backend: Any, facts: Facts) -> str:
     """The backend that is meant; empty where there is none."""
     if backend in BACKENDS:
@@ -233,14 +243,14 @@ def _twice(_facts: Facts, wanted: Wanted, _made: Mapping[str, Link]) -> Iterator
 
 
 def _missing(facts: Facts, _wanted: Wanted, made: Mapping[str, Link]) -> Iterator[str]:
-    there = sorted(name for name in facts["links"] if name != "lo")
+    there = offered(facts)
     for link in made.values():
         for word, names in (("port", link.ports), ("parent", [link.parent] if link.parent else [])):
             for name in names:
                 if not made[name].kind and name not in facts["links"]:
-                    yield f"{_where(link)}: {word} {name} does not exist; this host has {', '.join(there)}"
+                    yield f"{_where(link)}: {word} {name} does not exist; this host has {there}"
         if link.declared and not link.kind and link.name not in facts["links"]:
-            yield f"{_where(link)}: it does not exist; this host has {', '.join(there)}"
+            yield f"{_where(link)}: it does not exist; this host has {there}"
 
 
 def _masters(_facts: Facts, _wanted: Wanted, made: Mapping[str, Link]) -> Iterator[str]:

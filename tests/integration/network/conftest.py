@@ -22,7 +22,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 # The folder that collections are imported from, which is the cache.
 CACHE = HERE.parents[5]
-SECONDS = 400
+SECONDS = 900
 UNIT = """\
 [Unit]
 After=systemd-networkd.service dbus.service
@@ -81,7 +81,7 @@ def _lay_out(root: Path, kernel: Path) -> None:
     for name in LEFT_OUT:
         (units / f"{name}.service").unlink(missing_ok=True)
         (units / f"{name}.service").symlink_to("/dev/null")
-    packages = Path(ansible.__file__).parents[1]
+    packages = Path(ansible.__file__).resolve().parents[1]
     text = UNIT.format(packages=packages, cache=CACHE, story=HERE / "story_of_a_host.py")
     (units / "story.service").write_text(text)
     (units / "multi-user.target.wants/story.service").symlink_to("/etc/systemd/system/story.service")

@@ -221,6 +221,11 @@ def test_a_bridges_own_vlan_is_not_nmstates(facts: dict[str, Any], ask: Judge) -
     assert ask(**wanted)["faults"] == [told]
 
 
+def test_links_of_pods_are_not_offered(facts: dict[str, Any], ask: Judge) -> None:
+    facts["links"]["veth7"] = {**facts["links"]["eth1"], "linkinfo": {"info_kind": "veth"}, "master": "cni0"}
+    assert "veth7" not in ask(bridges=[{**BRIDGE, "ports": ["eth9"]}])["faults"][0]
+
+
 @pytest.mark.parametrize("kind", ["bond", "vlan", "bridge", "vlan_filtering"])
 def test_what_the_kernel_cannot_make_is_told(facts: dict[str, Any], ask: Judge, kind: str) -> None:
     facts["kinds"][kind] = False
