@@ -120,7 +120,6 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "libvirt": (),
     "load_balancer": (root, system),
     "preflight": (),
-    "shared_storage": (root, lab),
 }
 # Those that take more than three minutes.
 LONG_SCENARIOS = ("shared_storage_ceph",)
