@@ -128,7 +128,6 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "load_balancer": (root, system),
     "network": (root, system, programs),
     "preflight": (),
-    "shared_storage": (root, lab),
 }
 # Those that take more than three minutes.
 LONG_SCENARIOS = ("shared_storage_ceph",)

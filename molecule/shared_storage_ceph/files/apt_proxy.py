@@ -35,16 +35,17 @@ class Proxy(BaseHTTPRequestHandler):
             return
         kept = self.folder / hashlib.sha256(self.path.encode()).hexdigest()
         try:
+            # One at a time for each, so that none is sent while another fetches it anew.
             with self.locks[self.path]:
                 if not kept.exists():
                     self._fetch(kept)
-            self._send(kept)
+                self._send(kept)
+                if not any(mark in self.path for mark in KEPT):
+                    kept.unlink()
         except urllib.error.HTTPError as error:
             self.send_error(error.code)
         except OSError as error:
             self.send_error(502, str(error))
-        if not any(mark in self.path for mark in KEPT):
-            kept.unlink(missing_ok=True)
 
     def _fetch(self, kept: Path) -> None:
         partial = kept.with_suffix(".new")

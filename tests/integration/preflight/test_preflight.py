@@ -149,7 +149,36 @@ BALANCERS = {
         "a: kubernetes_etcd_fsync_limit_ms 1e-06: the disk of",
     ),
 }
-CASES = {"incomplete": INCOMPLETE, "wrong types": WRONG_TYPES, "empty": EMPTY, "balancers": BALANCERS}
+STORAGE = {
+    "variables": {
+        **QUIET,
+        "shared_storage_backend": "nfs",
+        "shared_storage_nfs_server": "127.0.0.1",
+        "shared_storage_nfs_share": "vms",
+        "shared_storage_csi_manifests": ["/nonexistent/driver.yaml"],
+        "shared_storage_classes": [
+            {"name": "a", "mode": "block", "default": True},
+            {"name": "b", "default": True},
+            "c",
+        ],
+    },
+    "groups": {"control_plane": {"a": {}}, "load_balancers": {"a": {}}},
+    "faults": (
+        "name the server and the folder it exports",
+        "shared_storage_csi_manifests: /nonexistent/driver.yaml: no file of the controller and no URL",
+        "a: mode block: nfs has files only",
+        "a, b are all the default",
+        "shared_storage_classes: entry 3: must be {name, ...}",
+        "a: shared_storage_nfs_server: 127.0.0.1:2049 does not answer as NFS",
+    ),
+}
+CASES = {
+    "incomplete": INCOMPLETE,
+    "wrong types": WRONG_TYPES,
+    "empty": EMPTY,
+    "balancers": BALANCERS,
+    "storage": STORAGE,
+}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
