@@ -129,14 +129,14 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "network": (root, system, programs),
     "preflight": (),
 }
-# Those that take more than three minutes.
-LONG_SCENARIOS = ("shared_storage_ceph",)
+# Those that take more than three minutes, and the second of two that differ in little.
+LONG_SCENARIOS = ("shared_storage_ceph", "load_balancer_nginx")
 INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
 )
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
-ON_PLATFORM = ("kubernetes", "kubevirt", "node_remediation")
+ON_PLATFORM = ("kubernetes", "kubevirt", "node_remediation", "status")
 ON_NODES = sorted({path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - set(ON_PLATFORM))
 
 CHECKS: tuple[Check, ...] = (
