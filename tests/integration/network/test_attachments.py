@@ -98,3 +98,11 @@ def test_the_api_refuses_what_is_no_attachment(offer: Offer, client: Any) -> Non
     }
     with pytest.raises(ApiError, match="config"):
         client.create(ATTACHMENTS, wrong, "default")
+
+
+def test_the_api_takes_the_migration_network(client: Any) -> None:
+    kubevirts = Resource("kubevirt.io/v1", "kubevirts", "KubeVirt")
+    known = client.list(kubevirts).items[0]["metadata"]
+    wanted = {"spec": {"configuration": {"migrations": {"network": "migration"}}}}
+    made = client.patch(kubevirts, known["name"], wanted, known["namespace"], dry_run=True)
+    assert made["spec"]["configuration"]["migrations"]["network"] == "migration"
