@@ -130,7 +130,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "preflight": (),
 }
 # Those that take more than three minutes, and the second of two that differ in little.
-LONG_SCENARIOS = ("shared_storage_ceph", "load_balancer_nginx")
+LONG_SCENARIOS = ("shared_storage_ceph", "load_balancer_nginx", "network")
 INTEGRATION = tuple(
     _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
     for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
@@ -192,7 +192,7 @@ CHECKS: tuple[Check, ...] = (
     _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
-        for name in ("kubernetes", "kvm_node", "load_balancer", "shared_storage")
+        for name in ("kubernetes", "kvm_node", "load_balancer", "network", "shared_storage")
     ),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
     _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),

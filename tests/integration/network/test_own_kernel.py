@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.long
 Story = dict[str, Any]
 DRIFTS = ("vlans", "mtu", "filtering", "bond", "mode", "bridge")
 
