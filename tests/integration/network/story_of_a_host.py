@@ -78,7 +78,7 @@ def apply(**wanted: Any) -> dict[str, Any]:
         Path(path).write_text(text)
     said = sh("set -e\n" + "\n".join(first["plan"]["apply"]))
     last = look(**wanted)
-    for _ in range(20):
+    for _attempt in range(20):
         if not last["differences"]:
             break
         time.sleep(1)
@@ -94,7 +94,7 @@ def apply(**wanted: Any) -> dict[str, Any]:
 
 def ping(address: str, *, size: int = 56, space: str = "") -> bool:
     inside = f"ip netns exec {space} " if space else ""
-    return any(sh(f"{inside}ping -c 1 -W 1 -M do -s {size} {address}").startswith("0 ") for _ in range(8))
+    return any(sh(f"{inside}ping -c 1 -W 1 -M do -s {size} {address}").startswith("0 ") for _attempt in range(8))
 
 
 def plug(script: str, act: str, vlan: int) -> str:
@@ -110,7 +110,7 @@ def guests(script: str) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for vlan in (100, 101):
         seen[f"plugged_{vlan}"] = plug(script, "plug", vlan)
-        address = sh("ip -n kvha-try-1 -o -4 address show dev try0").split(" inet ")[-1].split("/")[0]
+        address = sh("ip -n kvha-try-1 -o -4 address show dev try0").rsplit(" inet ", maxsplit=1)[-1].split("/")[0]
         sh(f"ip -n outside address add 198.19.0.1/15 dev v{vlan}")
         seen[f"reached_{vlan}"] = ping(address, size=1472, space="outside")
         sh(f"ip -n outside address delete 198.19.0.1/15 dev v{vlan}")

@@ -21,7 +21,7 @@ def server(answer: Callable[[bytes], bytes | None]) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            stream, _ = listener.accept()
+            stream, _peer = listener.accept()
             with stream:
                 call = stream.recv(4096)[4:]
                 reply = answer(call)

@@ -81,7 +81,7 @@ def test_open_files_are_found_with_their_locks() -> None:
 
 
 def test_a_file_that_the_lock_translator_never_saw_has_no_locks() -> None:
-    alone = FORGOTTEN.split("\n[xlator")[0] + "\n"
+    alone = FORGOTTEN.split("\n[xlator", maxsplit=1)[0] + "\n"
     assert [file.locks for file in parse(dump(alone, LOCKED))] == [0, 3]
 
 
