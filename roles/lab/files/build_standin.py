@@ -200,6 +200,16 @@ def write_manifests(output: Path, tag: str) -> None:
     run(sys.executable, "-B", "-c", code, str(output), f"{PREFIX}/virt-operator:{tag}")
 
 
+def ingredients() -> str:
+    """A digest of all that decides what the archive holds, but for Debian's packages."""
+    digest = hashlib.sha256(json.dumps([RELEASE, PACKAGES, UNNEEDED, shutil.which("python3.11")]).encode())
+    own = [Path(__file__).resolve(), HERE.parent / "oci_image.py"]
+    for path in [*own, *sorted(HERE.rglob("*"))]:
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(HERE.parent)} {path.stat().st_mode:o}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the stand-in as an archive folder.")
     parser.add_argument("--output", type=Path, required=True)
@@ -210,6 +220,10 @@ def main() -> int:
         return 1
     cache: Path = arguments.cache.resolve()
     output: Path = arguments.output.resolve()
+    note, made_of = cache / "archive.made-of", ingredients()
+    if (output / "archive.json").exists() and note.exists() and note.read_text() == made_of:
+        say(f"unchanged: {output}")
+        return 0
     new = output.with_name(output.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
     (new / "images").mkdir(parents=True)
@@ -221,8 +235,10 @@ def main() -> int:
     }
     about = {"source": "stand-in", "version": VERSION, "images": images}
     (new / "archive.json").write_text(json.dumps(about, indent=2) + "\n")
+    note.unlink(missing_ok=True)
     shutil.rmtree(output, ignore_errors=True)
     new.rename(output)
+    note.write_text(made_of)
     say(f"archive: {output} ({digest})")
     return 0
 
