@@ -75,6 +75,7 @@ class Check:
     folder: Path = COPY
     long: bool = False  # left out unless it is named
     beside: bool = False  # begun at once, beside the checks before it, and waited for at its place
+    paired: bool = False  # played two at a time with the next of its kind
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -91,13 +92,16 @@ def _lint(name: str, *command: str, minutes: float = 5, folder: Path = COPY, **e
     return Check("lint", name, _tool(*command), minutes, folder=folder, environment=variables)
 
 
-def _pytest(level: str, name: str, path: str, minutes: float, *needs: Need, marks: str = "") -> Check:
+def _pytest(
+    level: str, name: str, path: str, minutes: float, *needs: Need, marks: str = "", paired: bool = False
+) -> Check:
     """With `marks` the check is a long one and plays the tests so marked, else those that are not."""
     junit = OUT / f"{level}-{name}.xml"
     # The address-family and process table of a test are its own: one worker, no shared cache folder.
     command = _tool("python", "-m", "pytest", path, f"--junitxml={junit}", "--quiet", "--color=no")
     command += ("-m", marks) if marks else ()
-    return Check(level, name, command, minutes, (*needs, holds(f"{path}/**/test_*.py")), junit, long=bool(marks))
+    needs = (*needs, holds(f"{path}/**/test_*.py"))
+    return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired)
 
 
 def _scenario(name: str, *needs: Need) -> Check:
@@ -131,9 +135,16 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 # Those that take more than three minutes, and the second of two that differ in little.
 LONG_SCENARIOS = ("shared_storage_ceph", "load_balancer_nginx", "network")
+# Those that lay out links, namespaces or nodes of the machine, one after the other.
+ALONE = {"kvm_node", "load_balancer", "network", "preflight", "shared_storage"}
 INTEGRATION = tuple(
-    _pytest("integration", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)))
-    for name in sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")})
+    _pytest(
+        "integration", name, f"tests/integration/{name}", 30, *NEEDS.get(name, (programs,)), paired=name not in ALONE
+    )
+    for name in sorted(
+        {path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")},
+        key=lambda name: (name in ALONE, name),
+    )
 )
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
 ON_PLATFORM = ("kubernetes", "kubevirt", "node_remediation", "status")

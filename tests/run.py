@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -193,16 +194,21 @@ def write_pip_configuration() -> None:
 
 
 def play_all(checks: Sequence[Check]) -> Iterator[tuple[Check, Played]]:
-    """Plays the checks in their order; those that may run beside others begin at once."""
+    """Plays the checks in their order; those that may run beside others begin at once, those that are paired by twos."""
     running = Running()
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, ThreadPoolExecutor(max_workers=2) as pair:
         try:
             begun: dict[Path, Future[Played]] = {
                 check.log: pool.submit(play, check, running) for check in checks if check.beside
             }
-            for check in checks:
+            for number, check in enumerate(checks):
+                if check.paired and check.log not in begun:
+                    row = takewhile(lambda each: each.paired, checks[number:])
+                    begun |= {each.log: pair.submit(play, each, running) for each in row}
                 yield check, begun[check.log].result() if check.log in begun else play(check, running)
         finally:
+            for executor in (pool, pair):
+                executor.shutdown(wait=False, cancel_futures=True)
             running.end()
 
 
