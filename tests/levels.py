@@ -135,8 +135,8 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 # Those that take more than three minutes, and the second of two that differ in little.
 LONG_SCENARIOS = ("shared_storage_ceph", "load_balancer_nginx", "network")
-# Those that lay out links, namespaces or nodes of the machine, one after the other.
-ALONE = {"kvm_node", "load_balancer", "network", "preflight", "shared_storage"}
+# One after the other: those that hold the order of short-lived states, and those that lay out links or namespaces of the machine.
+ALONE = {"contract", "faults", "kvm_node", "load_balancer", "network", "preflight", "shared_storage"}
 INTEGRATION = tuple(
     _pytest(
         "integration", name, f"tests/integration/{name}", 30, *NEEDS.get(name, (programs,)), paired=name not in ALONE
