@@ -11,10 +11,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 NAME = "virtops.kubevirt_ha"
 NOT_FOR_USERS = (".git", ".cache", ".ci", "reports", "tests/output")
+# What machine code begins with; it is built or fetched where it is needed, and never part of the source.
+MACHINE_CODE = (b"\x7fELF", b"!<arch>\n")
 
 
 def _json(*command: str, **environment: str) -> dict[str, object]:
@@ -30,11 +33,23 @@ def build(folder: Path) -> Path:
     return next(folder.glob("*.tar.gz"))
 
 
+def _machine_code(archive: tarfile.TarFile) -> Iterator[str]:
+    for member in archive:
+        content = archive.extractfile(member)
+        if content and content.read(8).startswith(MACHINE_CODE):
+            yield member.name
+
+
 def faults(artifact: Path, folder: Path) -> list[str]:
     """What is wrong with the artifact, in sentences; it is installed below `folder`."""
     with tarfile.open(artifact) as archive:
         names = archive.getnames()
+        programs = list(_machine_code(archive))
     found = [f"{name} is not for users: add it to build_ignore" for name in names if name.startswith(NOT_FOR_USERS)]
+    found += [
+        f"{name} is machine code: take it out of the tree, and have it built or fetched below .cache"
+        for name in programs
+    ]
     roles = sorted({name.split("/")[1] for name in names if name.startswith("roles/") and name.count("/") > 1})
     for role in roles:
         for needed in ("README.md", "meta/main.yml", "meta/argument_specs.yml"):
