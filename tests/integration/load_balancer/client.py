@@ -4,8 +4,8 @@
 """Asks one address again and again, each time on a new connection, until its standard input ends or the time is over.
 
 `python3 client.py ADDRESS PORT PER_SECOND TIMEOUT [SECONDS]` prints {requests, failures, gap}: how many requests, what failed (one
-that was not answered within TIMEOUT, too), and the longest time in seconds between two good answers. One more connection stays open all the time and asks once a second: `kept` counts
-its answers.
+that was not answered within TIMEOUT, too), and the longest time in seconds between two good answers. One more connection stays
+open all the time and asks once a second: `kept` counts its answers.
 """
 
 from __future__ import annotations

@@ -47,9 +47,7 @@ def picture(title: str, values: Sequence[float], unit: str, width: float, limit:
             parts.append(
                 f'<rect class="column" x="{x + 1:.1f}" y="{floor - high:.1f}" width="{wide - 2:.1f}" height="{high:.1f}"/>'
             )
-            parts.append(
-                f'<text x="{x + wide / 2:.1f}" y="{floor - high - 4:.1f}" text-anchor="middle">{count}</text>'
-            )
+            parts.append(f'<text x="{x + wide / 2:.1f}" y="{floor - high - 4:.1f}" text-anchor="middle">{count}</text>')
     tick = 0.2 if end <= 2.5 else 1.0
     for number in range(int(end / tick) + 1):
         value = number * tick
@@ -57,9 +55,7 @@ def picture(title: str, values: Sequence[float], unit: str, width: float, limit:
     for name, value in (("median", median(values)), ("limit", limit)):
         x = across(value)
         parts.append(f'<line class="{name}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{floor}"/>')
-        parts.append(
-            f'<text x="{x:.1f}" y="{TOP - 12}" text-anchor="middle">{name} {value:.3g} {escape(unit)}</text>'
-        )
+        parts.append(f'<text x="{x:.1f}" y="{TOP - 12}" text-anchor="middle">{name} {value:.3g} {escape(unit)}</text>')
     parts.append(
         f'<text x="{LEFT}" y="{HEIGHT - 10}">{len(values)} values in {escape(unit)}, {min(values):.3g} to {max(values):.3g}</text>'
     )
