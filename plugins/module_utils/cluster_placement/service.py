@@ -320,8 +320,9 @@ def _result(
         ],
         "reserve": _reserve(found, params),
     }
+    warnings = [*warnings, *_not_held(result["reserve"])]
     if warnings:
-        result["warnings"] = list(warnings)
+        result["warnings"] = warnings
     if diff:
         result["diff"] = [_diff(step) for step in steps if step.written]
     errors = [step.error for step in steps if step.error is not None]
@@ -343,6 +344,15 @@ def _reserve(found: Found, params: Values) -> Object | None:
         "wanted": len(hosts) * int(params["reserve"]["pieces"]),
         "held": int(status.get("readyReplicas") or 0),
     }
+
+
+def _not_held(reserve: Object | None) -> Iterator[str]:
+    """A warning where placeholders were there before and lack room."""
+    if reserve and 0 < reserve["held"] < reserve["wanted"]:
+        yield (
+            f"reserve: {reserve['held']} of {reserve['wanted']} placeholders have their room; the loss of a node may not be borne."
+            " Machines have taken it, or a node is gone"
+        )
 
 
 def _diff(step: Step) -> Object:

@@ -246,6 +246,19 @@ def test_placeholders_are_below_every_machine_and_spread_over_the_nodes_that_run
     assert "kubevirt-ha-placement" not in cluster.names("Namespace")
 
 
+def test_placeholders_without_room_are_a_warning_once_they_were_there() -> None:
+    cluster = Cluster()
+    assert "warnings" not in cluster.apply(reserve=RESERVE)
+    deployment = cluster.of("Deployment", "kubevirt-ha-reserve", "kubevirt-ha-placement")
+    deployment["status"] = {"readyReplicas": 11}
+    result = cluster.apply(reserve=RESERVE)
+    assert result["changed"] is False and result["warnings"][0].startswith(
+        "reserve: 11 of 12 placeholders have their room"
+    )
+    deployment["status"] = {"readyReplicas": 12}
+    assert "warnings" not in cluster.apply(reserve=RESERVE)
+
+
 def test_every_object_is_marked_as_owned() -> None:
     built = manifests.build(
         {
