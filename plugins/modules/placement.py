@@ -29,6 +29,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  force:
+    description:
+      - Takes priority classes away although machines or pods name them. What runs goes on; it cannot start again until it names
+        another class, or none.
+    type: bool
+    default: false
   namespace:
     description:
       - Namespace of the reserve's placeholders. It is made with them and goes with them.

@@ -121,6 +121,7 @@ def spec() -> argspec.ArgumentSpec:
     """The module's argument spec."""
     own: dict[str, Option] = {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "force": {"type": "bool", "default": False},
         "namespace": {"type": "str", "default": OWNER},
         **options(),
     }

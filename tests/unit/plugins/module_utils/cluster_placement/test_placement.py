@@ -121,6 +121,7 @@ def test_a_class_that_is_used_does_not_go() -> None:
     assert "PriorityClass low: is used by VirtualMachine shop/web; give" in faults(error)
     assert "PriorityClass high: is used by Pod shop/cache" in faults(error)
     assert not cluster.writes
+    assert cluster.apply(state="absent", force=True, check=True)["counts"] == {"deleted": 2}
     cluster.objects.pop(("VirtualMachine", "shop", "web"))
     cluster.objects.pop(("Pod", "shop", "cache"))
     cluster.apply(state="absent")
