@@ -29,7 +29,7 @@ def _load(name: str) -> Any:
 def templar(**given: Any) -> Templar:
     _load_plugins()
     hosts = {
-        "n1": {"placement_labels": {"rack": "r1"}},
+        "n1": {"placement_labels": {"rack": "r1"}, "kubernetes_node_labels": {"disk": "ssd"}},
         "n2": {"placement_taints": [{"key": "a", "effect": "NoSchedule"}]},
     }
     own = {
@@ -156,6 +156,11 @@ def test_the_descheduler_only_moves_machines_and_only_logs_unless_told() -> None
         "containers"
     ]
     assert "--dry-run=false" in container["args"]
+
+
+def test_defaults_and_argument_specs_name_the_same_in_the_same_order() -> None:
+    specs = _load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert list(_load("defaults/main.yml")) == list(specs)
 
 
 def test_a_changed_policy_makes_new_pods() -> None:
