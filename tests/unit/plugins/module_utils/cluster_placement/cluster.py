@@ -34,6 +34,7 @@ class Cluster:
         self.unknown: set[str] = set()
         self.writes: list[str] = []
         self.lists: list[str] = []
+        self.seen: set[tuple[str, str]] = set()
         self.lost_races = 0
         for name in ("default", "kube-public"):
             self.add("Namespace", {"metadata": {"name": name}})
@@ -77,6 +78,7 @@ class Cluster:
             and namespace in (None, inside)
             and (not key or (item["metadata"].get("labels") or {}).get(key) == value)
         ]
+        self.seen.update((resource.kind, item["metadata"]["name"]) for item in found)
         return Listing(found, "1")
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:

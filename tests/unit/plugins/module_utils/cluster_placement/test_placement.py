@@ -41,8 +41,10 @@ def test_everything_is_made_by_one_request_each_and_a_second_run_writes_nothing(
     assert len(cluster.writes) == len(set(cluster.writes)) == result["counts"]["created"] + result["counts"]["changed"]
     assert predicted["counts"] == result["counts"] and predicted["diff"] == result["diff"]
     assert cluster.writes.index("POST Namespace shop") < cluster.writes.index("POST ResourceQuota shop/all")
+    cluster.add("ConfigMap", {"metadata": {"name": "theirs", "namespace": "default"}})
     again = cluster.apply(**declared)
     assert (again["changed"], cluster.writes) == (False, [])
+    assert ("ConfigMap", "theirs") not in cluster.seen, "the server leaves out what is not owned"
     assert len(cluster.lists) == len(set(cluster.lists)) == 13
 
 
