@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     LIMIT_RANGE,
     NODE,
@@ -17,6 +22,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     VM,
 )
 
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "placement"
 Run = Callable[..., dict[str, Any]]
 TAINT = {"key": "example.com/molecule", "value": "x", "effect": "PreferNoSchedule"}
 
@@ -79,3 +85,21 @@ def test_a_machine_gets_its_preset(module: Run, client: Any, declared: dict[str,
     refused = module("placement", state="absent")
     assert f"PriorityClass test-high: is used by VirtualMachine {namespace}/a" in refused["msg"]
     assert refused["requests"]["writes"] == 0
+
+
+def descheduler() -> list[dict[str, Any]]:
+    """The descheduler's objects as the role renders them by default."""
+    init_plugin_loader()
+    variables = DataLoader().load_from_file(str(ROLE / "defaults" / "main.yml"), trusted_as_template=True)
+    text = trust_as_template((ROLE / "templates" / "descheduler.yaml.j2").read_text())
+    return [item for item in yaml.safe_load_all(str(Templar(DataLoader(), variables=variables).template(text))) if item]
+
+
+def test_the_descheduler_is_taken_as_it_is_rendered(module: Run, declared: dict[str, Any]) -> None:
+    """No node runs it here: the API server holds its fields against its own schemas."""
+    given = {"objects": descheduler(), "priority_classes": declared["priority_classes"]}
+    first = module("placement", **given)
+    assert not first.get("failed"), first["msg"]
+    assert first["counts"] == {"created": len(given["objects"]) + 2}
+    again = module("placement", **given)
+    assert (again["changed"], again["requests"]["writes"]) == (False, 0), again["objects"]
