@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, placement
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import Placement
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, gives_way, requests
 
 Object = Mapping[str, Any]
 
@@ -125,13 +125,14 @@ def _meets_affinity(rules: Placement, node: Object) -> bool:
 
 
 def room(node: Object, pods: Iterable[Object]) -> dict[str, int]:
-    """What pods have not asked for of a node's cores, in thousandths, and bytes of memory; `pods` may hold those of
-    other nodes."""
+    """What pods have not asked for of a node's cores, in thousandths, and bytes of memory; placeholders do not count, and
+    `pods` may hold those of other nodes."""
     left = {**dict.fromkeys(_RESOURCES, 0), **amounts((node.get("status") or {}).get("allocatable"))}
     for pod in pods:
         if (
             pod["spec"].get("nodeName") == name_of(node)
             and (pod.get("status") or {}).get("phase") not in conditions.FINAL_PHASES
+            and not gives_way(pod)
         ):
             for name, value in requests(pod["spec"]).items():
                 left[name] = left.get(name, 0) - value

@@ -30,6 +30,12 @@ def amounts(quantities: Mapping[str, Any] | None) -> dict[str, int]:
     return {name: amount(name, str(text)) for name, text in (quantities or {}).items()}
 
 
+def gives_way(pod: Object) -> bool:
+    """Whether a pod is a placeholder, whose room is a machine's as soon as one needs it: its priority is below 0."""
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return int((pod.get("spec") or {}).get("priority") or 0) < 0 and labels.get("kubevirt.io") != "virt-launcher"
+
+
 def requests(spec: Object) -> dict[str, int]:
     """What a pod asks of a node, as kube-scheduler counts it: its containers together, or an init container with the
     sidecars before it where that is more; what the pod itself states wins; its overhead comes on top."""

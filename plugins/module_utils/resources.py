@@ -89,6 +89,19 @@ VOLUME_ATTACHMENT = Resource("storage.k8s.io/v1", "volumeattachments", "VolumeAt
 ENDPOINT_SLICE = Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 DISRUPTION_BUDGET = Resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
 QUOTA = Resource("v1", "resourcequotas", "ResourceQuota")
+LIMIT_RANGE = Resource("v1", "limitranges", "LimitRange")
+SERVICE_ACCOUNT = Resource("v1", "serviceaccounts", "ServiceAccount")
+_RBAC = "rbac.authorization.k8s.io/v1"
+ROLE = Resource(_RBAC, "roles", "Role")
+ROLE_BINDING = Resource(_RBAC, "rolebindings", "RoleBinding")
+CLUSTER_ROLE = Resource(_RBAC, "clusterroles", "ClusterRole", namespaced=False)
+CLUSTER_ROLE_BINDING = Resource(_RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+CLUSTER_INSTANCETYPE = Resource(
+    "instancetype.kubevirt.io/v1beta1",
+    "virtualmachineclusterinstancetypes",
+    "VirtualMachineClusterInstancetype",
+    namespaced=False,
+)
 PRIORITY_CLASS = Resource("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", namespaced=False)
 STORAGE_CLASS = Resource("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
 STORAGE_PROFILE = Resource("cdi.kubevirt.io/v1beta1", "storageprofiles", "StorageProfile", namespaced=False)

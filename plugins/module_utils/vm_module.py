@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, objects, vm, vm_options
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement import presets
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, run
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM
@@ -43,7 +44,7 @@ def run_module(module: Module) -> None:
     def work(client: Client) -> Mapping[str, Any]:
         outcome = vm.apply(
             client,
-            ITEMS.wanted(params),
+            presets.resolve(client, ITEMS.wanted(params)),
             settings,
             unschedulable_grace=params["unschedulable_grace"],
             restarts=vm.Restarts(params["restart_serial"]) if params["restart"] else None,

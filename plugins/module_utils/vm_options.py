@@ -103,6 +103,7 @@ def options() -> dict[str, Option]:
     return _options(
         namespace=_STR,
         state=_choice("present", "absent"),
+        preset=_STR,
         run_strategy={"type": "str", "choices": RUN_STRATEGIES},
         labels=_MAP,
         annotations=_MAP,
@@ -167,6 +168,7 @@ def _name_faults(values: Mapping[str, Any]) -> Iterator[str]:
     cloud_init = values.get("cloud_init")
     if isinstance(cloud_init, Mapping):
         yield from _name_fault("cloud_init.secret", cloud_init.get("secret"))
+    yield from _name_fault("preset", values.get("preset"))
     yield from _name_fault("priority_class", values.get("priority_class"))
     yield from _name_fault("hostname", values.get("hostname"), subdomain=False)
     yield from label_faults("template_labels", values.get("template_labels"))

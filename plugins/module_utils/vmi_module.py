@@ -16,7 +16,9 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VMI
 
 # A machine's alone: an instance has no run strategy, and nothing fills in an instance type or a volume for it.
-_OF_MACHINES = frozenset({"run_strategy", "instancetype", "preference", "template_labels", "template_annotations"})
+_OF_MACHINES = frozenset(
+    {"preset", "run_strategy", "instancetype", "preference", "template_labels", "template_annotations"}
+)
 
 
 def _options() -> dict[str, Option]:

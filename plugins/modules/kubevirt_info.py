@@ -395,7 +395,7 @@ capacity:
     resources:
       description:
         - C(allocatable), C(requested) and C(free) of C(cpu) in cores, C(memory) in bytes and C(pods), of the nodes that
-          take machines now.
+          take machines now. Pods of a priority below 0 are placeholders, and not counted.
       type: dict
       returned: always
     node:

@@ -47,6 +47,12 @@ options:
             - Whether the machine is to exist. V(present) is the default.
           type: str
           choices: [present, absent]
+        preset:
+          description:
+            - Name of a preset that the role C(placement) keeps in the cluster. Its options lie under all that is given here, and
+              are taken anew at each run; naming one costs one read more for the whole task.
+          type: str
+          version_added: 0.3.0
         run_strategy:
           description:
             - When KubeVirt runs the machine. V(Always) for a new one where it is not given.

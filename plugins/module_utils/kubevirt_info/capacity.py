@@ -6,7 +6,7 @@
 First fit decreasing: the machine with the largest share of a node comes first, each onto the first node that has room
 and that its rules allow. So a result of "fits" is certain, and one of "does not fit" close to it: kube-scheduler
 spreads pods, and packs no better. Pods that are no machines stay where they are, and those of the lost nodes are not
-counted.
+counted, nor are placeholders, which give way. A machine that nothing starts again needs no room elsewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Ke
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.groups import Counts, Group, add
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Amounts, Node, Pod
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import Machine, View
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import RESTARTED, Machine, View
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = ("cpu", "memory", "pods")
@@ -127,7 +127,7 @@ class Packing:
         """Takes the nodes away and packs their machines."""
         lost = frozenset(nodes)
         loss = Loss(name, tuple(sorted(lost)))
-        moving = [pair for node in loss.nodes for pair in self._machines.get(node, ())]
+        moving = [pair for node in loss.nodes for pair in self._machines.get(node, ()) if _comes_back(pair[0])]
         board = Board(self, lost)
         for machine, pod in sorted(moving, key=lambda pair: (-self._share(pair[1]), pair[0].key)):
             loss.machines += 1
@@ -181,11 +181,18 @@ class Packing:
         return sum(value / max(1, self._largest.get(name, 1)) for name, value in amounts.items())
 
 
+def _comes_back(machine: Machine) -> bool:
+    """Whether it is started again after the loss of its node; of a machine that was not looked at that is not known."""
+    if machine.vm is not None:
+        return machine.vm.strategy in RESTARTED
+    return machine.vmi is None or bool(machine.vmi.owner)
+
+
 def _free(nodes: Iterable[Node], pods: Iterable[Pod]) -> dict[str, dict[str, int]]:
     """What each node has left."""
     free = {node.name: dict(node.room) for node in nodes}
     for pod in pods:
-        room = free.get(pod.node, {})
+        room = free.get(pod.node, {}) if not pod.gives_way else {}
         for name, value in pod.requests.items():
             if name in room:
                 room[name] -= value
@@ -297,7 +304,7 @@ def _shown(loss: Loss | None, most: int) -> dict[str, Any] | None:
 def _totals(view: View, name: str) -> dict[str, float | int]:
     room = sum(node.room.get(name, 0) for node in view.hosts if node.available)
     names = {node.name for node in view.hosts if node.available}
-    used = sum(pod.requests.get(name, 0) for pod in view.cluster.pods if pod.node in names)
+    used = sum(pod.requests.get(name, 0) for pod in view.cluster.pods if pod.node in names and not pod.gives_way)
     shown = {"allocatable": room, "requested": used, "free": room - used}
     return {key: _number(name, value) for key, value in shown.items()}
 

@@ -65,7 +65,8 @@ class Node:
 @dataclass(frozen=True)
 class Pod:
     """A pod that has not ended. Of a launcher, vmi: the instance's UID; machine: its name; target: it was made to receive
-    a migration, and may have done so; placement: of launchers only."""
+    a migration, and may have done so; gives_way: it is a placeholder, whose room a machine may take; placement: of launchers
+    only."""
 
     namespace: str
     name: str
@@ -76,6 +77,7 @@ class Pod:
     vmi: str = ""
     machine: str = ""
     target: bool = False
+    gives_way: bool = False
     placement: Placement = Placement()
 
 

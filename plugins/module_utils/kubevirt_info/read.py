@@ -24,7 +24,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
     Volume,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement import Placement
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, requests
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts, gives_way, requests
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.gather import seconds
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import LAUNCHER
 
@@ -72,6 +72,7 @@ def pod(item: Object) -> Pod:
         vmi=str(labels.get(_CREATED_BY) or "") if launcher else "",
         machine=str((meta.get("annotations") or {}).get(_DOMAIN) or meta["name"]),
         target=_MIGRATION in labels,
+        gives_way=gives_way(item),
         placement=placement.parse(spec) if launcher else Placement(),
     )
 

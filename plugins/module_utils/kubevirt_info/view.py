@@ -34,7 +34,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.placement impo
 )
 
 HOST_CPU = ("host-model", "host-passthrough")
-_RESTARTED = ("Always", "RerunOnFailure")
+RESTARTED = ("Always", "RerunOnFailure")
 # A pod that received a migration carries what its predecessor's CPU asked for; a fresh one would not.
 _OF_MIGRATION = ("cpu-model-migration.node.kubevirt.io/", "host-model-required-features.node.kubevirt.io/")
 
@@ -169,7 +169,7 @@ def _machines(cluster: Cluster) -> Iterator[Machine]:
     launchers = {(pod.vmi, pod.node): pod for pod in sorted(cluster.pods, key=lambda pod: not pod.target) if pod.vmi}
     for key in sorted({*cluster.vms, *cluster.vmis}):
         vm, vmi = cluster.vms.get(key), cluster.vmis.get(key)
-        restarts = vm is not None and vm.strategy in _RESTARTED and not _rests(vm)
+        restarts = vm is not None and vm.strategy in RESTARTED and not _rests(vm)
         if not restarts and (vmi is None or vmi.leaving):
             continue
         guest = vmi.guest if vmi else vm.guest if vm else Guest()

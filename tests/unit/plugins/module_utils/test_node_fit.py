@@ -107,3 +107,12 @@ def test_a_sidecar_takes_room_as_long_as_its_pod_runs() -> None:
     side["spec"]["initContainers"][0]["restartPolicy"] = "Always"
     before = node_fit.room(node(), [pod("n", "1Gi", first="3Gi")])["memory"]
     assert before - node_fit.room(node(), [side])["memory"] == 1 << 30
+
+
+def test_a_placeholder_gives_way_and_a_launcher_of_low_priority_does_not() -> None:
+    held, launcher = pod("n", "1Gi"), pod("n", "1Gi")
+    launcher["metadata"] = {"labels": {"kubevirt.io": "virt-launcher"}}
+    for item in (held, launcher):
+        item["spec"]["priority"] = -1000
+    free = node_fit.room(node(), [])["memory"]
+    assert free - node_fit.room(node(), [held, launcher])["memory"] == 1 << 30

@@ -256,3 +256,27 @@ def test_without_failure_domains_only_nodes_are_lost() -> None:
 )
 def test_amounts_for_people(amounts: dict[str, int], text: str) -> None:
     assert capacity.text(amounts) == text
+
+
+def test_placeholders_give_way() -> None:
+    world = small_world("16Gi", "16Gi")
+    world.machine("a", "n1", memory="8Gi")
+    placeholder = {
+        "metadata": {"namespace": "x", "name": "placeholder"},
+        "spec": {"nodeName": "n2", "priority": -1000, "containers": [{"resources": {"requests": {"memory": "12Gi"}}}]},
+    }
+    world.add("pods", placeholder)
+    view = world.view()
+    assert not lose(world, "n1").lacks
+    shown = capacity.overview(view, checks.losses(view), 10)["resources"]["memory"]
+    assert shown["free"] == 24 * GIB
+    world.get("pods", "placeholder")["spec"]["priority"] = 0
+    assert lose(world, "n1").lacks == {("shop", "a"): {"memory": 4 * GIB}}
+
+
+@pytest.mark.parametrize("strategy", ["Always", "RerunOnFailure", "Manual", "Once"])
+def test_a_machine_that_nothing_starts_again_needs_no_room(strategy: str) -> None:
+    world = small_world("16Gi", "4Gi")
+    world.machine("a", "n1", memory="8Gi")
+    world.get("vms", "a")["spec"]["runStrategy"] = strategy
+    assert lose(world, "n1").machines == (strategy in ("Always", "RerunOnFailure"))

@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the variables of the role placement, before there is a cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement import options
+
+# Parameters of the module, where they begin a sentence, are variables of the role; those of the reserve one each.
+_PARAMETER = re.compile(rf"^(?:{'|'.join(sorted(options.options()))})\b")
+_RESERVE, _CLASSES = re.compile(r"^reserve\."), re.compile(r"(?<=declare it in )(?=priority_classes)")
+
+
+def placement_faults(wanted: Any, nodes: Iterable[str] | None = None, first: bool = False) -> list[str]:
+    """The faults of the module's parameters, in the role's words.
+
+    first: there is no cluster yet, so that a class must be declared and a node must be one of `nodes`, where those are given.
+    """
+    if not isinstance(wanted, Mapping):
+        raise AnsibleFilterError("virtops.kubevirt_ha.placement_faults: give a map of the module's parameters")
+    found = options.all_faults(wanted)
+    if first:
+        found += options.missing(wanted, [], nodes)
+    return [in_words_of_the_role(fault) for fault in found]
+
+
+def in_words_of_the_role(fault: str) -> str:
+    """A fault with the role's variable in place of the module's parameter."""
+    fault = _CLASSES.sub("placement_", _RESERVE.sub("placement_reserve_", fault))
+    return _PARAMETER.sub(lambda match: f"placement_{match.group()}", fault)
+
+
+class FilterModule:
+    """The filter by its name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filter by its name."""
+        return {"placement_faults": placement_faults}
