@@ -90,7 +90,8 @@ def check(restic: Restic, subset: str) -> Checked:
     for pack in done.damage.packs:
         places = restic.places(pack)
         unknown = unknown or places is None
-        for snapshot, path in places or ():
+        for snapshot, place in places or ():
+            path = "/".join(place.split("/")[:3])  # a disk, and not each of its regions
             paths = done.affected.setdefault(_whole(snapshot, done.snapshots), [])
             paths += [path] if path not in paths else []
     if unknown:

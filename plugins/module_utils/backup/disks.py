@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import extents
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.extents import BLOCK, EMPTY, LAST, Broken
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.regions import Regions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Host
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 
 _SECONDS = 60.0
+_END_SECONDS = 5.0
 
 
 class DiskFailed(HaError):
@@ -99,41 +100,60 @@ class HostFiles:
             _out, said = _communicate(process)
             self._check(process, path, said)
 
-    def read(self, path: str, dest: str, *, again: Known | None = None, seconds: float | None = None) -> Known:
-        """Brings a file here, sparse; what is known of its blocks afterwards.
+    def map(self, path: str, root: str) -> dict[str, Any]:
+        """What a brick has of a file, as `extents.py` tells it."""
+        with self._run("map", path, root) as process:
+            out, said = _communicate(process)
+            self._check(process, path, said)
+        try:
+            told = json.loads(out)
+            return {"span": int(told["span"]), "stamps": {int(key): tuple(one) for key, one in told["stamps"].items()}}
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._failed(path, f"it answered {out[:80]!r}") from error
 
-        again: of a read before this one into the same `dest`: only what differs from it is sent. seconds: after which it is
-        given up, None for no limit.
+    def read(
+        self,
+        path: str,
+        dest: Regions,
+        *,
+        again: Known | None = None,
+        parts: Parts | None = None,
+        seconds: float | None = None,
+    ) -> Known:
+        """Brings a file here; what is known of its blocks afterwards.
+
+        again: of a read before this one into the same `dest`: only what differs from it is sent. parts: which of its parts
+        are read, all where it is None. seconds: after which it is given up, None for no limit.
         """
-        flags = os.O_RDWR | os.O_CREAT | (0 if again else os.O_TRUNC)
-        file = os.open(dest, flags, 0o600)
         try:
             with self._run("read", path) as process, _limited(process, seconds) as late:
-                found = self._receive(process, path, file, again, late)
-            os.fsync(file)
-            return found
+                return self._receive(process, path, dest, again or Known(), parts, late)
         except OSError as error:
             fix = "Free space where backup_spool_dir is, or set it to another file system"
-            raise DiskFailed("cannot be brought here", where=dest, why=str(error.strerror or error), fix=fix) from error
-        finally:
-            os.close(file)
+            why = str(error.strerror or error)
+            raise DiskFailed("cannot be brought here", where=dest.folder, why=why, fix=fix) from error
 
     def _receive(
-        self, process: subprocess.Popen[bytes], path: str, file: int, again: Known | None, late: threading.Event
+        self,
+        process: subprocess.Popen[bytes],
+        path: str,
+        dest: Regions,
+        known: Known,
+        parts: Parts | None,
+        late: threading.Event,
     ) -> Known:
         assert process.stdin is not None
         assert process.stdout is not None
-        digests = dict(again.digests) if again else {}
-        sent = 0
+        digests, sent = dict(known.digests), 0
         try:
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(again.packed() if again else b"-")
+                process.stdin.write(known.asked(parts))
                 process.stdin.close()
             for offset, data in extents.frames(process.stdout):
                 if offset == LAST:
-                    os.ftruncate(file, data["size"])
-                    return Known(data["size"], digests, sent, data["seconds"])
-                extents.write_at(file, offset, data)
+                    allocated = dest.finish(data["size"])
+                    return Known(data["size"], digests, sent, data["seconds"], allocated)
+                dest.write(offset, data)
                 digests[offset // BLOCK] = extents.digest(data)
                 sent += len(data)
         except (Broken, ValueError, struct.error) as error:
@@ -142,26 +162,26 @@ class HostFiles:
             raise self._failed(path, why) from error
         raise AssertionError("frames end with the last one")
 
-    def write(self, path: str, size: int, source: IO[bytes], *, owner: str = "", force: bool = False) -> int:
-        """Writes a file of `size` bytes out of a stream, leaving out what is empty; how many bytes were sent."""
+    def write(
+        self, path: str, size: int, blocks: Iterable[tuple[int, bytes]], *, owner: str = "", force: bool = False
+    ) -> None:
+        """Writes a file of `size` bytes, of which `blocks` are not empty."""
         with self._run("write", path, str(size), owner, "force" if force else "new") as process:
             assert process.stdin is not None
-            sender, offset = extents.Sender(process.stdin), 0
+            sender = extents.Sender(process.stdin)
             try:
-                while offset < size:
-                    block = extents.whole(source, min(BLOCK, size - offset))
-                    if extents.digest(block) != EMPTY:
-                        sender.send(offset, block)
-                    offset += len(block)
+                for offset, data in blocks:
+                    if offset + len(data) > size:
+                        raise ValueError(f"it holds more than {size} bytes")
+                    sender.send(offset, data)
                 sender.end(size, 0.0)
                 process.stdin.close()
             except BrokenPipeError:
                 pass
-            except Broken as error:
-                raise self._failed(path, f"the backup ends after {offset} of {size} bytes") from error
+            except ValueError as error:
+                raise self._failed(path, f"what the backup holds of it is damaged: {error}") from error
             process.wait()
             self._check(process, path, _words(process))
-        return offset
 
     @contextlib.contextmanager
     def _run(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -173,13 +193,11 @@ class HostFiles:
             try:
                 yield process
             finally:
-                if process.poll() is None:
-                    process.kill()
                 for stream in (process.stdin, process.stdout):
                     with contextlib.suppress(OSError):
                         if stream:
                             stream.close()
-                process.wait()
+                _end(process)
 
     def _words(self, arguments: Sequence[str]) -> list[str]:
         program = extents_text()
@@ -199,22 +217,45 @@ class HostFiles:
         return DiskFailed("the disk's file cannot be reached", where=f"{self.name}:{path}", why=why, fix=fix)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Which parts of a file are read, each of `span` bytes."""
+
+    span: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Known:
-    """What is known of a file that was read. sent: bytes that were sent for it; seconds: that its host spent with reading."""
+    """What is known of a file that was read. sent: bytes that were sent for it; seconds: that its host spent with reading;
+    allocated: bytes that it takes here."""
 
-    def __init__(self, size: int, digests: dict[int, bytes], sent: int, seconds: float) -> None:
-        self.size, self.digests, self.sent, self.seconds = size, digests, sent, seconds
+    size: int = 0
+    digests: Mapping[int, bytes] = field(default_factory=dict)
+    sent: int = 0
+    seconds: float = 0.0
+    allocated: int = 0
 
-    def packed(self) -> bytes:
-        """As `extents.py` takes it."""
+    def asked(self, parts: Parts | None) -> bytes:
+        """What `extents.py` is asked for: what differs from this."""
         count = max(self.digests, default=-1) + 1
-        return b"K" + struct.pack(">Q", count) + b"".join(self.digests.get(number, EMPTY) for number in range(count))
+        wanted = {"span": parts.span if parts else 0, "only": parts.numbers if parts else None, "known": count}
+        return json.dumps(wanted).encode() + b"\n" + b"".join(self.digests.get(each, EMPTY) for each in range(count))
 
 
 def extents_text() -> str:
     """The program that hosts run."""
     loader: Any = extents.__loader__
     return str(loader.get_source(extents.__name__))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Lets a process whose streams are closed clean up, for a moment."""
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _communicate(process: subprocess.Popen[bytes]) -> tuple[str, str]:

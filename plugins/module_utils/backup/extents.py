@@ -7,8 +7,11 @@ Needs nothing but Python 3.9, and nothing of this collection: its text is run on
 answers go to standard output:
 
 - `look PATH`: {"exists", "size", "allocated", "free", "folder"}, in bytes, as a line of JSON
-- `read PATH`: frames of what the file holds. Where standard input begins with `K`, the digests of the blocks that the
-  reader of the frames has already follow, and only blocks that differ are sent.
+- `map PATH ROOT`: of a file of GlusterFS on a brick whose folder is ROOT, what of it exists there and when it was changed:
+  {"span": bytes of a part, "stamps": {its number: [time of change in ns, allocated bytes]}}; span 0 where it has no parts
+- `read PATH`: frames of what the file holds. Standard input tells what is wanted, a line of JSON: {"span", "only": numbers
+  of the parts of that many bytes that are read, None for all, "known": how many digests of blocks follow}. With digests
+  only blocks that differ from them are sent.
 - `write PATH SIZE OWNER FORCE`: writes a file of that size from frames on standard input, whole or not at all
 - `remove PATH`: removes a file that may be missing
 
@@ -25,6 +28,7 @@ import os
 import struct
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -98,16 +102,26 @@ class Sender:
         self._out.flush()
 
 
-def send_file(path: str, out: IO[bytes], known: Sequence[bytes] | None = None) -> None:
-    """Sends a file; with `known`, the digests of what is there already, only what differs from that."""
+def wanted_blocks(file: int, size: int, wanted: dict[str, Any], known: Sequence[bytes] | None) -> Iterator[int]:
+    """The numbers of the blocks that are read, in their order."""
+    blocks = -(-size // BLOCK)
+    only, span = wanted.get("only"), int(wanted.get("span") or BLOCK) // BLOCK
+    if only is not None:
+        numbers = {block for part in only for block in range(part * span, (part + 1) * span)}
+    else:
+        numbers = set(extents(file, size))
+        # What was there and is no more must be read, too: it is empty now.
+        numbers |= {number for number, before in enumerate(known or ()) if before != EMPTY}
+    return iter(sorted(number for number in numbers if number < blocks))
+
+
+def send_file(path: str, out: IO[bytes], wanted: dict[str, Any], known: Sequence[bytes] | None = None) -> None:
+    """Sends what is wanted of a file; with `known`, the digests of what is there already, only what differs from that."""
     file = os.open(path, os.O_RDONLY)
     try:
         size = os.lseek(file, 0, os.SEEK_END)
         sender, spent = Sender(out), 0.0
-        blocks = -(-size // BLOCK)
-        held = set(extents(file, size))
-        numbers = held if known is None else held | {number for number in range(len(known)) if known[number] != EMPTY}
-        for number in sorted(number for number in numbers if number < blocks):
+        for number in wanted_blocks(file, size, wanted, known):
             began = time.monotonic()
             block = read_block(file, number, size)
             found = digest(block)
@@ -152,14 +166,33 @@ def frames(source: IO[bytes]) -> Iterator[tuple[int, Any]]:
         yield offset, data
 
 
-def known_blocks(source: IO[bytes]) -> list[bytes] | None:
-    """The digests that a stream begins with after `K` and their number, None where it is empty."""
-    mark = source.read(1)
-    if mark != b"K":
-        return None
-    (count,) = struct.unpack(">Q", whole(source, 8))
-    data = whole(source, count * DIGEST)
-    return [data[DIGEST * number : DIGEST * (number + 1)] for number in range(count)]
+def asked(source: IO[bytes]) -> tuple[dict[str, Any], list[bytes] | None]:
+    """What `read` is asked for, and the digests that come with it."""
+    wanted = json.loads(source.readline().decode() or "{}")
+    if wanted.get("known") is None:
+        return wanted, None
+    data = whole(source, int(wanted["known"]) * DIGEST)
+    return wanted, [data[at : at + DIGEST] for at in range(0, len(data), DIGEST)]
+
+
+def parts_on_brick(path: str, root: str) -> dict[str, Any]:
+    """What a brick has of a file that GlusterFS keeps in parts: the first lies in its place, the others below `.shard`."""
+    names = os.listxattr(path)
+    if "trusted.glusterfs.shard.block-size" not in names:
+        return {"span": 0, "stamps": {}}
+    span = int.from_bytes(os.getxattr(path, "trusted.glusterfs.shard.block-size"), "big")
+    name = str(uuid.UUID(bytes=os.getxattr(path, "trusted.gfid"))) + "."
+    stamps = {"0": stamp(os.stat(path))}
+    with os.scandir(os.path.join(root, ".shard")) as entries:
+        for entry in entries:
+            if entry.name.startswith(name):
+                stamps[entry.name[len(name) :]] = stamp(entry.stat())
+    return {"span": span, "stamps": stamps}
+
+
+def stamp(found: os.stat_result) -> list[int]:
+    """When a part's content was changed, and how much of it there is."""
+    return [found.st_mtime_ns, found.st_blocks * 512]
 
 
 def receive(source: IO[bytes], path: str, size: int, owner: str, force: bool) -> None:
@@ -224,7 +257,9 @@ def main(arguments: Sequence[str]) -> int:
         if command == "look":
             sys.stdout.write(json.dumps(look(path)) + "\n")
         elif command == "read":
-            send_file(path, sys.stdout.buffer, known_blocks(sys.stdin.buffer))
+            send_file(path, sys.stdout.buffer, *asked(sys.stdin.buffer))
+        elif command == "map":
+            sys.stdout.write(json.dumps(parts_on_brick(path, arguments[2])) + "\n")
         elif command == "write":
             receive(sys.stdin.buffer, path, int(arguments[2]), arguments[3], arguments[4] == "force")
         elif command == "remove":

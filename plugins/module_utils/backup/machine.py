@@ -4,8 +4,8 @@
 """One machine's backup: its definition and its disks, in one snapshot of the repository.
 
 A file that QEMU writes to is read twice: as a whole while the guest works, which gives no consistent disk but leaves
-little to do, then again while it is held, and only the blocks that differ are brought over. All disks of a machine are
-held at the same moment.
+little to do, then again while it is held, and only the blocks that differ are brought over. Where the file system tells
+which parts of it have changed, no others are read again. All disks of a machine are held at the same moment.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import extents, guest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import plan as planning
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.bricks import Bricks, View, changed, existing
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import Hosts, Known
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import STOP, Holder
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import STOP, Held, Holder
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import (
     CLAIMS_FILE,
     COPY,
@@ -44,6 +45,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model i
     Record,
     time_text,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.regions import Regions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic import Restic
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
@@ -99,6 +101,7 @@ class Parts:
     client: Client
     restic: Restic
     hosts: Hosts
+    bricks: Bricks
     holder: Holder
     kubevirt_source: str = ""
 
@@ -123,8 +126,7 @@ def back_up(parts: Parts, plan: Plan, vm: Mapping[str, Any], claims: Sequence[Ma
         _store(folder, MACHINE_FILE, vm)
         _store(folder, CLAIMS_FILE, claims)
         work = _Machine(parts, plan, folder, outcome)
-        found = work.read()
-        outcome.record = _record(parts, plan, found, folder)
+        outcome.record = _record(parts, plan, work.read(), work.sizes())
         _store(folder, RECORD, outcome.record.as_dict())
         told = parts.restic.backup(folder, _tags(outcome.record))
         outcome.snapshot = str(told["snapshot_id"])[:8]
@@ -147,10 +149,15 @@ def _store(folder: str, name: str, content: Any) -> None:
         json.dump(content, file, indent=1, sort_keys=True)
 
 
-def _record(parts: Parts, plan: Plan, read: _Read, folder: str) -> Record:
+def _record(parts: Parts, plan: Plan, read: _Read, sizes: Mapping[str, Known]) -> Record:
     disks = [
-        {**asdict(disk), "file": disk.file, "bytes": found.st_size, "allocated": found.st_blocks * 512}
-        for disk, found in ((disk, os.stat(os.path.join(folder, disk.file))) for disk in plan.disks)
+        {
+            **asdict(disk),
+            "folder": disk.folder,
+            "bytes": sizes[disk.claim].size,
+            "allocated": sizes[disk.claim].allocated,
+        }
+        for disk in plan.disks
     ]
     return Record(
         namespace=plan.namespace,
@@ -189,6 +196,7 @@ class _Machine:
         self._settings, self._client = parts.settings, parts.client
         self._key = plan.namespace, plan.name
         self._where = VM.describe(*self._key)
+        self._known: dict[str, Known] = {}
 
     def read(self) -> _Read:
         """Reads all disks."""
@@ -198,16 +206,20 @@ class _Machine:
             return self._copy()
         return self._snapshot() if self._plan.method == SNAPSHOT else self._export()
 
+    def sizes(self) -> Mapping[str, Known]:
+        """What was read of each claim."""
+        return self._known
+
     # A copy of the files
 
     def _copy(self) -> _Read:
         before = self._instance()
-        known = {disk.claim: self._bring(disk) for disk in self._plan.disks}
+        first = {disk.claim: self._first(disk) for disk in self._plan.disks}
         if self._plan.hold == NOTHING:
             self._refuse_change(before)
             return _Read(planning.consistency(COPY, NOTHING, before is not None), time.time())
-        spent, limit = sum(one.seconds for one in known.values()), self._settings.max_frozen_seconds
-        if spent > limit:
+        spent, limit = sum(one.seconds for one in self._known.values()), self._settings.max_frozen_seconds
+        if spent > limit and None in first.values():
             raise Refused(
                 f"would be held for about {spent:.0f} s",
                 where=self._where,
@@ -218,12 +230,26 @@ class _Machine:
         with self._parts.holder.hold(self._plan) as held:
             taken = time.time()
             for disk in self._plan.disks:
-                self._bring(disk, known[disk.claim], held.left)
+                self._second(disk, first[disk.claim], held)
         return _Read(planning.consistency(COPY, self._plan.hold, True), taken, held.seconds, answer)
 
-    def _bring(self, disk: Disk, again: Known | None = None, seconds: float | None = None) -> Known:
+    def _first(self, disk: Disk) -> View | None:
+        """Reads a disk as a whole; what its bricks said before that, where it has any."""
+        view = self._parts.bricks.view(disk.path)
         files = self._parts.hosts.of(disk.path, disk.node)
-        return files.read(disk.path, os.path.join(self._folder, disk.file), again=again, seconds=seconds)
+        self._known[disk.claim] = files.read(disk.path, self._regions(disk), parts=existing(view))
+        return view
+
+    def _second(self, disk: Disk, view: View | None, held: Held) -> None:
+        """Reads what has changed since."""
+        parts = changed(view, self._parts.bricks.view(disk.path)) if view else None
+        files, known = self._parts.hosts.of(disk.path, disk.node), self._known[disk.claim]
+        self._known[disk.claim] = files.read(
+            disk.path, self._regions(disk), again=known, parts=parts, seconds=held.left
+        )
+
+    def _regions(self, disk: Disk) -> Regions:
+        return Regions(os.path.join(self._folder, disk.folder))
 
     def _instance(self) -> Mapping[str, Any] | None:
         vmi = self._client.find(VMI, self._plan.name, self._plan.namespace)
@@ -297,7 +323,7 @@ class _Machine:
             yield
 
     def _download(self, options: dict[str, Any]) -> None:
-        packed = {disk.claim: os.path.join(self._folder, f"{disk.file}.gz") for disk in self._plan.disks}
+        packed = {disk.claim: os.path.join(self._folder, f"{disk.claim}.gz") for disk in self._plan.disks}
         downloads = [{"dest": dest, "volume": claim, "format": "gzip"} for claim, dest in packed.items()]
         side = {"link": "internal", "via": self._settings.export_via} if self._settings.export_via else {}
         wanted = {**options, "downloads": downloads, "ttl": _WAIT_SECONDS * 6, **side}
@@ -314,22 +340,22 @@ class _Machine:
             with contextlib.suppress(HaError):
                 self._client.delete(VM_EXPORT, str(options["name"]), self._plan.namespace)
         for disk in self._plan.disks:
-            unpack(packed[disk.claim], os.path.join(self._folder, disk.file))
+            self._known[disk.claim] = unpack(packed[disk.claim], self._regions(disk))
 
 
-def unpack(source: str, dest: str) -> None:
+def unpack(source: str, dest: Regions) -> Known:
     """Unpacks a disk, leaving out what is empty, and removes the packed one."""
+    offset = 0
     try:
-        with gzip.open(source, "rb") as packed, open(dest, "wb") as file:
-            offset = 0
+        with gzip.open(source, "rb") as packed:
             while block := packed.read(extents.BLOCK):
                 if extents.digest(block) != extents.EMPTY:
-                    extents.write_at(file.fileno(), offset, block)
+                    dest.write(offset, block)
                 offset += len(block)
-            file.truncate(offset)
     except (EOFError, gzip.BadGzipFile) as error:
         raise HaError("the exported disk cannot be unpacked", where=source, why=str(error), fix="Run again") from error
     os.unlink(source)
+    return Known(size=offset, allocated=dest.finish(offset))
 
 
 def _wait() -> objects.Settings:

@@ -47,9 +47,9 @@ class Disk:
     node: str = ""
 
     @property
-    def file(self) -> str:
-        """Where it lies in the backup."""
-        return f"disks/{self.claim}.img"
+    def folder(self) -> str:
+        """Where its regions lie in the backup."""
+        return f"disks/{self.claim}"
 
 
 @dataclass(frozen=True)

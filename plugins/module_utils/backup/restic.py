@@ -139,10 +139,12 @@ class Restic:
 
     @contextlib.contextmanager
     def open(self, snapshot: str, path: str) -> Iterator[IO[bytes]]:
-        """A file of a snapshot as a stream; ResticFailed at the end where it could not be read as a whole."""
+        """A file of a snapshot as a stream, a folder as a tar archive; ResticFailed at the end where it was not whole."""
         with self._process("dump", "--no-lock", snapshot, f"/{path}") as process:
             assert process.stdout is not None
             yield process.stdout
+            while process.stdout.read(_PIECE):
+                pass  # it waits until somebody takes what it has
             if process.wait():
                 why, fix = restic_output.reason(_said(process))
                 raise ResticFailed(

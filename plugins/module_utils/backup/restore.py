@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth, data_volume, objects, power, vm_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import (
     guest,
+    regions,
     restic_output,
     restore_plan,
 )
@@ -219,7 +220,7 @@ class Restore:
                 continue
             size = max(int(one["size"]), int(one["bytes"]))
             spec, used = specs.get(one["claim"], {}), int(one["allocated"])
-            disk = NewDisk(one["volume"], one["file"], name, size, spec, int(one["bytes"]), used)
+            disk = NewDisk(one["volume"], one["folder"], name, size, spec, int(one["bytes"]), used)
             fault, disk = self._place(disk, claims.get(name), classes, persistent, [each.persistent for each in disks])
             faults += [fault] if fault else []
             disks.append(disk)
@@ -321,7 +322,7 @@ class Restore:
             files = self._hosts.of(disk.path, disk.node)
             with self._restic.open(restored.source.snapshot.id, disk.source) as stream:
                 owner, force = self._settings.disk_owner, begun is not None
-                files.write(disk.path, disk.bytes, stream, owner=owner, force=force)
+                files.write(disk.path, disk.bytes, regions.blocks(stream), owner=owner, force=force)
 
     def _wait_bound(self, client: Client, disk: NewDisk) -> None:
         give_up = time.monotonic() + _BOUND_SECONDS
@@ -344,7 +345,7 @@ class Restore:
         try:
             files = Hosts.here()
             with self._restic.open(restored.source.snapshot.id, disk.source) as stream:
-                files.write(path, disk.bytes, stream, force=True)
+                files.write(path, disk.bytes, regions.blocks(stream), force=True)
             options = {
                 "namespace": self._wanted.target,
                 "name": disk.claim,

@@ -67,8 +67,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class NewDisk:
-    """A disk that is written. source: its file in the backup; volume: of the machine; claim: the new claim's name; size: of
-    the claim; bytes: of the file, of which so many are allocated; persistent, path, node: the volume that was chosen and where its file is, empty where a driver makes one."""
+    """A disk that is written. source: its folder in the backup; volume: of the machine; claim: the new claim's name; size: of
+    the claim; bytes: of the file, of which so many are allocated; persistent, path, node: the volume that was chosen and
+    where its file is, empty where a driver makes one."""
 
     volume: str
     source: str

@@ -32,6 +32,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import 
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import plan as planning
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings as configuration
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.bricks import Bricks
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import DiskFailed, Hosts
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import Holder, connect
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.machine import Outcome, Parts
@@ -127,8 +128,9 @@ class Run:
 
     # The repository
 
-    def prepare(self, *, check: bool = False) -> bool:
-        """Makes the repository where there has never been one; whether it was, or would be, made.
+    def prepare(self, *, check: bool = False) -> tuple[bool, bool]:
+        """Makes the repository where there has never been one; whether it was, or would be, made, and whether all was as it
+        should before.
 
         One that was there and is gone is refused: an empty one in its place would look like backups.
         """
@@ -139,12 +141,12 @@ class Run:
         if not there and known:
             raise _gone(self.restic, self.settings)
         if check:
-            return not there
+            return not there, there and known
         if not there:
             self.restic.create()
         if not known:
             records.write(self.settings.state_dir, {**state, "repository": {"location": self.settings.repository}})
-        return not there
+        return not there, there and known
 
     def _refuse(self, faults: Sequence[str]) -> None:
         if faults:
@@ -248,7 +250,9 @@ class Run:
             self.restic.unlock()
             shutil.rmtree(self.settings.spool, ignore_errors=True)
             os.makedirs(self.settings.spool, mode=0o700)
-            work = Parts(self.settings, client, self.restic, self._hosts, holder, result.kubevirt_source)
+            given = self.settings
+            bricks = Bricks(given.brick_hosts, given.mount, given.brick)
+            work = Parts(given, client, self.restic, self._hosts, bricks, holder, result.kubevirt_source)
             self._take_all(work, parts, found, result)
             result.seconds = time.monotonic() - began
             self._settle(client, parts, result)

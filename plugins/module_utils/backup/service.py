@@ -102,10 +102,10 @@ def take(module: Module) -> NoReturn:
 def prepare(module: Module) -> NoReturn:
     """Makes the repository where there has never been one."""
     try:
-        made = Run(settings.of(module.params["settings"])).prepare(check=module.check_mode)
+        made, settled = Run(settings.of(module.params["settings"])).prepare(check=module.check_mode)
     except HaError as error:
         module.fail_with(error, changed=False)
-    module.exit_json(changed=made)
+    module.exit_json(changed=made, settled=settled)
 
 
 def verify(module: Module) -> NoReturn:

@@ -78,6 +78,8 @@ class Settings:
     etcd: Etcd = Etcd()
     mount: str = ""
     hosts: tuple[Host, ...] = ()
+    brick: str = ""
+    brick_hosts: tuple[Host, ...] = ()
     max_frozen_seconds: float = 30.0
     keep: Mapping[str, int] = field(default_factory=dict)
     verify_subset: str = "5%"
@@ -99,7 +101,8 @@ def of(content: Any) -> Settings:
         raise InputError(faults)
     given = {key: value for key, value in content.items() if value is not None}
     given["machines"] = tuple(_selection(one) for one in given.get("machines") or ())
-    given["hosts"] = tuple(Host(one["name"], tuple(one.get("command") or ())) for one in given.get("hosts") or ())
+    for name in ("hosts", "brick_hosts"):
+        given[name] = tuple(Host(one["name"], tuple(one.get("command") or ())) for one in given.get(name) or ())
     given["namespaces"] = tuple(given.get("namespaces") or ())
     etcd = {key: value for key, value in (given.get("etcd") or {}).items() if value}
     given["etcd"] = Etcd(**{**etcd, "endpoints": tuple(etcd.get("endpoints") or ())})
@@ -144,9 +147,9 @@ def _faults(content: Mapping[str, Any]) -> Iterator[str]:
     yield from _number_faults(content)
     for index, one in enumerate(content.get("machines") or ()):
         yield from (f"machines[{index}]: {fault}" for fault in _selection_faults(one))
-    for index, one in enumerate(content.get("hosts") or ()):
-        if not isinstance(one, Mapping) or not one.get("name"):
-            yield f"hosts[{index}]: must be {{name, command}}"
+    for name in ("hosts", "brick_hosts"):
+        wrong = [one for one in content.get(name) or () if not isinstance(one, Mapping) or not one.get("name")]
+        yield from (f"{name}: {one!r} must be {{name, command}}" for one in wrong)
     etcd = content.get("etcd") or {}
     yield from (f"etcd.{name}: is unknown" for name in sorted(set(etcd) - set(Etcd.__dataclass_fields__)))
 
