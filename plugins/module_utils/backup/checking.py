@@ -89,8 +89,8 @@ def check(restic: Restic, subset: str) -> Checked:
     unknown = bool(done.damage.trees or done.damage.indexes)
     for pack in done.damage.packs:
         places = restic.places(pack)
-        unknown = unknown or places is None
-        for snapshot, place in places or ():
+        unknown = unknown or not places  # its own list cannot be read, or nothing refers to it
+        for snapshot, place in places or []:
             path = "/".join(place.split("/")[:3])  # a disk, and not each of its regions
             paths = done.affected.setdefault(_whole(snapshot, done.snapshots), [])
             paths += [path] if path not in paths else []
