@@ -37,6 +37,12 @@ options:
     elements: str
     choices: [etcd, objects, machines, verify]
     default: [etcd, objects, machines, verify]
+  missing:
+    description:
+      - Whether machines and namespaces of the settings that do not exist fail the task, or are warned of.
+    type: str
+    choices: [fail, warn]
+    default: fail
 requirements:
   - python >= 3.9
   - restic 0.14 or newer

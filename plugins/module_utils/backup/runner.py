@@ -160,26 +160,37 @@ class Run:
 
     # Plans
 
-    def plan(self, client: Client, parts: Sequence[str]) -> tuple[list[Plan], planning.Found]:
-        """How each machine is backed up; InputError with every fault of this run."""
+    def plan(
+        self, client: Client, parts: Sequence[str], *, lenient: bool = False
+    ) -> tuple[list[Plan], planning.Found, list[str]]:
+        """How each machine is backed up; InputError with every fault of this run.
+
+        lenient: machines and namespaces that are not there are no faults but warnings, the third that is returned.
+        """
         faults: list[str] = []
+        missing = objects.missing(client, self.settings.namespaces) if OBJECTS in parts else []
         if ETCD in parts:
             faults += etcd.faults(self.settings.etcd)
-        if OBJECTS in parts:
-            faults += objects.missing(client, self.settings.namespaces)
-        plans, found, told = self._machines(client) if MACHINES in parts else ([], planning.Found(), [])
-        faults += told
+        plans: list[Plan] = []
+        found = planning.Found()
+        if MACHINES in parts:
+            plans, found, nobody, told = self._machines(client)
+            missing += nobody
+            faults += told
+        if not lenient:
+            faults += missing
         if not faults:
             faults += self._room(plans)
         self._refuse(faults)
-        return plans, found
+        return plans, found, missing
 
-    def _machines(self, client: Client) -> tuple[list[Plan], planning.Found, list[str]]:
+    def _machines(self, client: Client) -> tuple[list[Plan], planning.Found, list[str], list[str]]:
+        """Plans, what they are made of, and faults: of selections that nobody matches, and of machines."""
         listed: dict[int, Mapping[Key, Any]] = {}
         for index, one in enumerate(self.settings.machines):
             items = client.list(VM, one.namespace, label_selector=one.labels or None).items
             listed[index] = {bulk.key_of(item): item for item in items}
-        wanted, faults = planning.select(self.settings.machines, listed)
+        wanted, nobody = planning.select(self.settings.machines, listed)
         namespaces = sorted({key[0] for key in wanted})
         found = planning.Found(
             {key: item for items in listed.values() for key, item in items.items()},
@@ -188,11 +199,12 @@ class Run:
             {str(item["metadata"]["name"]): item for item in (client.list(PV).items if namespaces else [])},
         )
         plans: list[Plan] = []
+        faults: list[str] = []
         for key, probe in wanted.items():
             made, told = planning.plan(key, probe, found, self.settings)
             plans += [made] if made else []
             faults += told
-        return plans, found, faults
+        return plans, found, nobody, faults
 
     def _room(self, plans: Sequence[Plan]) -> list[str]:
         """Faults of disks that cannot be reached, and of too little room for them here."""
@@ -234,13 +246,13 @@ class Run:
 
     # A run
 
-    def take(self, parts: Sequence[str] = PARTS, *, check: bool = False) -> Result:
-        """Backs up these parts; in check mode only the plans are made."""
+    def take(self, parts: Sequence[str] = PARTS, *, check: bool = False, lenient: bool = False) -> Result:
+        """Backs up these parts; in check mode only the plans are made. lenient: as for `plan`."""
         began = time.monotonic()
         self.usable()
         client = connect(self.settings.kubeconfig)
         result = Result()
-        result.plans, found = self.plan(client, parts)
+        result.plans, found, result.warnings = self.plan(client, parts, lenient=lenient)
         result.kubevirt_source = source_of(client.list(DEPLOYMENT, "kubevirt").items)
         if check:
             return result

@@ -39,7 +39,7 @@ def settings_faults(params: Mapping[str, Any]) -> Iterator[str]:
 def take_spec() -> ArgumentSpec:
     """Of the module `backup`."""
     part = {"type": "list", "elements": "str", "choices": list(runner.PARTS), "default": list(runner.PARTS)}
-    return _with_settings({"parts": part})
+    return _with_settings({"parts": part, "missing": {"type": "str", "choices": ["fail", "warn"], "default": "fail"}})
 
 
 def repository_spec() -> ArgumentSpec:
@@ -89,7 +89,8 @@ def take(module: Module) -> NoReturn:
     _end_on_signals()
     given = settings.of(module.params["settings"])
     try:
-        result = Run(given).take(module.params["parts"], check=module.check_mode)
+        lenient = module.params["missing"] == "warn"
+        result = Run(given).take(module.params["parts"], check=module.check_mode, lenient=lenient)
     except HaError as error:
         module.fail_with(error, changed=False)
     for warning in result.warnings:
