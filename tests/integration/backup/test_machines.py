@@ -309,7 +309,7 @@ def slow_host(folder: Path) -> dict[str, Any]:
     mark = folder / "reads"
     program.write_text(
         "#!/bin/sh\n"
-        f'case "$1" in *" read "*) echo x >>{mark}; test "$(wc -l <{mark})" -lt 2 || exec sleep 60 ;; esac\nexec sh -c "$1"\n'
+        f'case "$1" in *"\' read /"*) echo x >>{mark}; test "$(wc -l <{mark})" -lt 2 || exec sleep 60 ;; esac\nexec sh -c "$1"\n'
     )
     program.chmod(0o755)
     return {"name": "slow", "command": [str(program)]}
