@@ -201,7 +201,7 @@ class _Machine:
     def read(self) -> _Read:
         """Reads all disks."""
         if not self._plan.disks:
-            return _Read(planning.consistency(COPY, NOTHING, False), time.time())
+            return _Read(planning.consistency(COPY, NOTHING, self._instance() is not None), time.time())
         if self._plan.method == COPY:
             return self._copy()
         return self._snapshot() if self._plan.method == SNAPSHOT else self._export()

@@ -161,7 +161,9 @@ class Restic:
             "RESTIC_CACHE_DIR": self._cache,
             "RESTIC_PROGRESS_FPS": "0.1",
         }
-        return {**os.environ, **_variables(self._settings.environment_file), **given}
+        # What a shell has set for another repository is not for this one.
+        around = {name: text for name, text in os.environ.items() if not name.startswith("RESTIC_")}
+        return {**around, **_variables(self._settings.environment_file), **given}
 
     def _run(
         self, *arguments: str, folder: str | None = None, seconds: float = _SECONDS

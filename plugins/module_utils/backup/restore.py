@@ -339,7 +339,7 @@ class Restore:
 
     def _upload(self, client: Client, restored: Restored, disk: NewDisk, origin: str) -> None:
         """A disk of a class whose driver makes volumes goes there through CDI."""
-        folder = os.path.join(self._settings.spool, f"restore-{restored.source.snapshot.short}")
+        folder = os.path.join(self._settings.restore_spool, f"{self._wanted.target}_{self._wanted.name}")
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, f"{disk.claim}.img")
         try:

@@ -235,8 +235,10 @@ class Run:
 
     @staticmethod
     def _fault_of_room(name: str, folder: str, needed: int) -> str:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        free = shutil.disk_usage(folder).free
+        there = folder
+        while not os.path.isdir(there):  # it is made by the run
+            there = os.path.dirname(there)
+        free = shutil.disk_usage(there).free
         if free >= needed + _ROOM:
             return ""
         return (

@@ -88,8 +88,13 @@ class Settings:
 
     @property
     def spool(self) -> str:
-        """Where a machine's disks lie until they are in the repository."""
-        return self.spool_dir or f"{self.state_dir}/spool"
+        """Where a machine's disks lie until they are in the repository: a folder of our own, which each run empties."""
+        return f"{self.spool_dir or self.state_dir}/kubevirt-ha-backup"
+
+    @property
+    def restore_spool(self) -> str:
+        """The same for disks that are uploaded."""
+        return f"{self.spool_dir or self.state_dir}/kubevirt-ha-restore"
 
 
 def of(content: Any) -> Settings:

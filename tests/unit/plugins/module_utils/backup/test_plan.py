@@ -179,5 +179,7 @@ def test_every_fault_of_the_settings_is_told_at_once() -> None:
 def test_settings_keep_what_was_given() -> None:
     given = settings.of({**BASE, "machines": [{"namespace": "shop", "probe": {"port": 80, "path": "x"}}], "etcd": {}})
     assert given.machines == (Selection("shop", probe=Probe(80, "/x")),)
-    assert given.spool == "/s/spool"
+    # Never the folder itself: each run empties the spool, and others may keep things beside it.
+    assert settings.of({**BASE, "spool_dir": "/var/tmp"}).spool == "/var/tmp/kubevirt-ha-backup"
+    assert given.spool == "/s/kubevirt-ha-backup"
     assert given.etcd.endpoints == ()
