@@ -235,7 +235,7 @@ class Run:
 
     @staticmethod
     def _fault_of_room(name: str, folder: str, needed: int) -> str:
-        there = folder
+        there = os.path.abspath(folder)
         while not os.path.isdir(there):  # it is made by the run
             there = os.path.dirname(there)
         free = shutil.disk_usage(there).free
