@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import extents
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.extents import BLOCK, EMPTY, LAST, Broken
@@ -142,14 +142,13 @@ class HostFiles:
         parts: Parts | None,
         late: threading.Event,
     ) -> Known:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        stdin, stdout = piped(process.stdin), piped(process.stdout)
         digests, sent = dict(known.digests), 0
         try:
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(known.asked(parts))
-                process.stdin.close()
-            for offset, data in extents.frames(process.stdout):
+                stdin.write(known.asked(parts))
+                stdin.close()
+            for offset, data in extents.frames(stdout):
                 if offset == LAST:
                     allocated = dest.finish(data["size"])
                     return Known(data["size"], digests, sent, data["seconds"], allocated)
@@ -167,15 +166,15 @@ class HostFiles:
     ) -> None:
         """Writes a file of `size` bytes, of which `blocks` are not empty."""
         with self._run("write", path, str(size), owner, "force" if force else "new") as process:
-            assert process.stdin is not None
-            sender = extents.Sender(process.stdin)
+            stdin = piped(process.stdin)
+            sender = extents.Sender(stdin)
             try:
                 for offset, data in blocks:
                     if offset + len(data) > size:
                         raise ValueError(f"it holds more than {size} bytes")
                     sender.send(offset, data)
                 sender.end(size, 0.0)
-                process.stdin.close()
+                stdin.close()
             except BrokenPipeError:
                 pass
             except ValueError as error:
@@ -247,6 +246,13 @@ def extents_text() -> str:
     """The program that hosts run."""
     loader: Any = extents.__loader__
     return str(loader.get_source(extents.__name__))
+
+
+def piped(stream: IO[bytes] | None) -> IO[bytes]:
+    """A stream of a process that was begun with pipes."""
+    if stream is None:
+        raise AssertionError("the process was begun without this pipe")
+    return stream
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

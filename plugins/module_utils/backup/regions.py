@@ -59,11 +59,10 @@ def blocks(archive: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     try:
         with tarfile.open(fileobj=archive, mode="r|") as members:
             for member in members:
-                if not member.isfile():
+                content = members.extractfile(member) if member.isfile() else None
+                if content is None:
                     continue
-                begin, content = int(os.path.basename(member.name)) * REGION, members.extractfile(member)
-                assert content is not None
-                at = 0
+                begin, at = int(os.path.basename(member.name)) * REGION, 0
                 while block := content.read(BLOCK):
                     if extents.digest(block) != extents.EMPTY:
                         yield begin + at, block

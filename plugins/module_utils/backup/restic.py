@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restic_output
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import piped
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic_output import Damage, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, without_password
@@ -141,9 +142,9 @@ class Restic:
     def open(self, snapshot: str, path: str) -> Iterator[IO[bytes]]:
         """A file of a snapshot as a stream, a folder as a tar archive; ResticFailed at the end where it was not whole."""
         with self._process("dump", "--no-lock", snapshot, f"/{path}") as process:
-            assert process.stdout is not None
-            yield process.stdout
-            while process.stdout.read(_PIECE):
+            stream = piped(process.stdout)
+            yield stream
+            while stream.read(_PIECE):
                 pass  # it waits until somebody takes what it has
             if process.wait():
                 why, fix = restic_output.reason(_said(process))
