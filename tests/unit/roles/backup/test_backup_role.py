@@ -16,7 +16,6 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "backup"
 GROUPS = {
@@ -77,6 +76,10 @@ def faults(**given: Any) -> list[str]:
 
 
 def test_the_settings_are_what_the_modules_take() -> None:
+    _load_plugins()
+    # After that: Ansible's loader wants to be first with a collection's name.
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings
+
     found = settings.of(value("__backup_settings"))
     assert found.machines[0].probe.port == 8080
     assert found.keep == {"last": 3, "daily": 7, "weekly": 4}
