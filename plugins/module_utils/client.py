@@ -87,6 +87,25 @@ class Client:
             version, moment = None, None
         return str(version or "unknown"), moment
 
+    def kinds(self) -> list[Resource]:
+        """All kinds that the server lists, each in the version that its group prefers; a group out of service is left out."""
+        core = self._json("GET", "/api", where="versions of the API")
+        groups = self._json("GET", "/apis", where="groups of the API")
+        versions = [("/api", str(version)) for version in core.get("versions") or []]
+        versions += [("/apis", str(group["preferredVersion"]["groupVersion"])) for group in groups.get("groups") or []]
+        found = []
+        for root, version in versions:
+            try:
+                content = self._json("GET", f"{root}/{version}", where=f"kinds of {version}")
+            except ApiError:
+                continue
+            found += [
+                Resource(version, str(one["name"]), str(one["kind"]), bool(one.get("namespaced")))
+                for one in content.get("resources") or []
+                if "/" not in one["name"] and "list" in (one.get("verbs") or ())
+            ]
+        return found
+
     def get(
         self, resource: Resource, name: str, namespace: str | None = None, subresource: str | None = None
     ) -> Object:

@@ -454,6 +454,13 @@ details:
       description: The newest backup, with C(age_seconds), C(location) and C(verified); none where none is known.
       type: dict
       returned: always
+    backups:
+      description:
+        - What the backup host says, in ConfigMap C(kubevirt-ha-backup) of C(kube-system), of its newest backups (C(machines), C(etcd),
+          C(objects)), the machines that are C(selected), the last C(proven) restore and the last look at the repository
+          (C(checked)); none where there is none.
+      type: dict
+      returned: always
     api_servers:
       description: Addresses of the API servers that serve.
       type: list

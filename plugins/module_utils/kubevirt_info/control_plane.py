@@ -16,6 +16,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import ETCD_LABELS
 
 BACKUP_NAME = "kubevirt-ha-etcd-backup"
+# What the role backup says of its backups.
+BACKUPS_NAME, BACKUPS_KEY = "kubevirt-ha-backup", "state"
 _HOUR = 3600.0
 _CLOCKS_APART = 300.0
 # The watcher writes its heartbeat every second or two.

@@ -53,6 +53,7 @@ def overview(view: View, found: Iterable[Finding]) -> dict[str, Any]:
         "storage_classes": [_storage_class(view, name) for name in sorted(view.cluster.storage_classes)],
         "certificates": _certificates(view),
         "etcd_backup": _backup(view),
+        "backups": view.cluster.backups,
         "api_servers": sorted(set(view.cluster.endpoints)),
     }
 

@@ -9,6 +9,8 @@ the caller, does.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from dataclasses import replace
 from functools import partial
@@ -24,7 +26,11 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     NotFound,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import outside
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.control_plane import BACKUP_NAME
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.control_plane import (
+    BACKUP_NAME,
+    BACKUPS_KEY,
+    BACKUPS_NAME,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.leaders import SYSTEM
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Cluster, Unread
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.sources import (
@@ -54,6 +60,7 @@ def gather(client: Client, connection: Connection, scope: Scope) -> Cluster:
     tasks: list[Callable[[], None]] = [
         *(partial(_read, client, cluster, source, scope) for source in sources(cluster, scope)),
         partial(_read_backup, client, cluster, scope),
+        partial(_read_backups, client, cluster),
         partial(_read_addresses, client, cluster, connection, scope),
         partial(_read_own_certificates, cluster, connection),
     ]
@@ -124,6 +131,13 @@ def _read_backup(client: Client, cluster: Cluster, scope: Scope) -> None:
     note = _config_map(client, cluster, "etcd_backup", SYSTEM, BACKUP_NAME)
     if note is not None:
         cluster.backup = outside.backup_of_note(note)
+
+
+def _read_backups(client: Client, cluster: Cluster) -> None:
+    note = _config_map(client, cluster, "backups", SYSTEM, BACKUPS_NAME)
+    with contextlib.suppress(ValueError):  # what is no JSON is no news of backups
+        found = json.loads((note or {}).get(BACKUPS_KEY) or "null")
+        cluster.backups = found if isinstance(found, dict) else None
 
 
 def _read_addresses(client: Client, cluster: Cluster, connection: Connection, scope: Scope) -> None:

@@ -208,7 +208,8 @@ class Cluster:
     could not be read at all; partly: namespaces of a source that could not; absent: plurals of the kinds that are not
     installed, by source.
 
-    priority_classes: name → whether it is the default; addresses: of each of the API's endpoints.
+    priority_classes: name → whether it is the default; addresses: of each of the API's endpoints; backups: what the backup
+    host says of its backups.
     """
 
     now: float = 0.0
@@ -237,6 +238,7 @@ class Cluster:
     certificates: list[Certificate] = field(default_factory=list)
     addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     backup: Backup | None = None
+    backups: Object | None = None
     watcher: Object | None = None
     unread: dict[str, Unread] = field(default_factory=dict)
     partly: dict[str, list[Unread]] = field(default_factory=dict)

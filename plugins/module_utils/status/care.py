@@ -65,16 +65,75 @@ def _event(event: Mapping[str, Any], now: float) -> str:
 
 
 def backup(facts: Facts) -> Section:
-    """The newest backup of etcd; kubevirt_info finds what is wrong with it."""
+    """The newest backups, and what proves them; what is wrong with etcd's kubevirt_info finds."""
     heads = ("backup", "taken", "where", "verified")
+    told = facts.details.get("backups") or {}
+    more = [_machines(facts, told), _proven(facts, told), _repository(facts, told)] if told else []
+    rows = (_etcd_backup(facts), *(row for row, _found in more))
+    return Section("backup", "Backup", heads, rows, tuple(one for _row, found in more for one in found))
+
+
+def _etcd_backup(facts: Facts) -> Row:
     found = facts.details.get("etcd_backup")
     if not found:
         known = Cell("none is known", WARN) if facts.asked else Cell("not known", UNKNOWN)
-        return Section("backup", "Backup", heads, ((Cell("etcd"), known, Cell(""), Cell("")),))
+        return (Cell("etcd"), known, Cell(""), Cell(""))
     old = found["age_seconds"] > facts.limits.backup_hours * 3600
     taken = Cell(f"{span(found['age_seconds'])} ago", WARN if old else GOOD)
-    verified = Cell("yes", GOOD) if found["verified"] else Cell("no", WARN)
-    return Section("backup", "Backup", heads, ((Cell("etcd"), taken, Cell(found["location"]), verified),))
+    return (Cell("etcd"), taken, Cell(found["location"]), Cell("yes", GOOD) if found["verified"] else Cell("no", WARN))
+
+
+def _machines(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:
+    """The oldest of the machines' newest backups, and those that have none."""
+    held = told.get("machines") or {}
+    wanted = told.get("selected") or sorted(held)
+    ages = {name: facts.now - _moment(str(held[name].get("taken_at") or "")) for name in wanted if name in held}
+    missing = [name for name in wanted if name not in held]
+    limit = facts.limits.backup_hours * 3600
+    old = [name for name, age in ages.items() if age > limit]
+    findings = []
+    if missing:
+        findings.append(Finding("backup-machine-missing", listed(missing), tuple(map(_machine, missing))))
+    if old:
+        why = f"{listed(old)}: older than {facts.limits.backup_hours:g} h"
+        findings.append(Finding("backup-machine-old", why, tuple(map(_machine, old))))
+    taken = Cell(f"{span(max(ages.values()))} ago" if ages else "none", WARN if old or not ages else GOOD)
+    count = Cell(f"{len(ages)} of {len(wanted)} machines", WARN if missing else GOOD)
+    return (Cell("machines"), taken, count, Cell("")), findings
+
+
+def _machine(name: str) -> Thing:
+    namespace, _slash, own = name.partition("/")
+    return Thing("VirtualMachine", own, namespace)
+
+
+def _proven(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:
+    found = told.get("proven")
+    if not found:
+        finding = Finding("restore-unproven", "no restore was booted and answered yet")
+        return (Cell("restore"), Cell("none yet", WARN), Cell(""), Cell("no", WARN)), [finding]
+    age = facts.now - _moment(str(found.get("at") or ""))
+    old = age > facts.limits.restore_days * 86400
+    why = f"{span(age)} ago, {facts.limits.restore_days:g} days are allowed"
+    row = (
+        Cell("restore"),
+        Cell(f"{span(age)} ago", WARN if old else GOOD),
+        Cell(str(found.get("machine"))),
+        Cell("yes", GOOD),
+    )
+    return row, [Finding("restore-unproven", why)] if old else []
+
+
+def _repository(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:
+    found = told.get("checked") or {}
+    if not found:
+        return (Cell("repository"), Cell("not looked at", WARN), Cell(""), Cell("no", WARN)), []
+    age = Cell(f"{span(facts.now - _moment(str(found.get('at') or '')))} ago")
+    if found.get("sound"):
+        return (Cell("repository"), age, Cell(f"{found.get('subset')} read"), Cell("yes", GOOD)), []
+    hit = [str(one.get("what")) for one in found.get("affected") or []]
+    finding = Finding("backup-damaged", f"affected: {listed(sorted(set(hit)), 'not known')}")
+    return (Cell("repository"), age, Cell(listed(sorted(set(hit)))), Cell("damaged", BAD)), [finding]
 
 
 def drill(facts: Facts) -> Section:

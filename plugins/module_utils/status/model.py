@@ -39,8 +39,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Limits:
-    """From when on something is told. certificate_days: before a certificate's end; drill_days: after the last drill;
-    etcd_quota_share: of its database's quota; etcd_fsync_ms: of the 99th percentile of etcd's writes to its log."""
+    """From when on something is told. certificate_days: before a certificate's end; drill_days, restore_days: after the last
+    drill, and the last restore that was proven; etcd_quota_share: of its database's quota; etcd_fsync_ms: of the 99th
+    percentile of etcd's writes to its log."""
 
     certificate_days: float = 14.0
     drill_days: float = 90.0
@@ -48,6 +49,7 @@ class Limits:
     etcd_fsync_ms: float = 10.0
     heartbeat_seconds: float = 5.0
     backup_hours: float = 24.0
+    restore_days: float = 30.0
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,17 @@ _ROWS = (
         "warning",
         ("api-server-down", "An API server does not answer", "Look at its kube-apiserver"),
         ("backend-down", "A load balancer has left a backend out", "Look at the backend, and at the way to it"),
+        (
+            "backup-damaged",
+            "The repository of backups is damaged",
+            "Back up what is named now, then mend the repository: docs/backup.md",
+        ),
+        (
+            "backup-machine-missing",
+            "A machine that is to be backed up has no backup",
+            "Look at the last run on the backup host, or run playbooks/backup.yml",
+        ),
+        ("backup-machine-old", "A machine's newest backup is too old", "Look at the timer on the backup host"),
         ("balancer-unknown", "A load balancer does not tell of its backends", "Look at the proxy there"),
         (
             "certificate-of-host-ends",
@@ -89,6 +100,11 @@ _ROWS = (
         ),
         ("not-whole", "Redundancy is not whole, so a drill would refuse to begin", "Mend what is named"),
         ("storage-peer-lost", "A storage host does not see another", "Look at glusterd and the network between them"),
+        (
+            "restore-unproven",
+            "No restore was booted for too long, so no backup counts",
+            "Run playbooks/restore.yml with restore_as and restore_remove: true",
+        ),
         (
             "watcher-not-working",
             "Nothing would recover a lost node",

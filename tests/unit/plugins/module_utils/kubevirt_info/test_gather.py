@@ -26,7 +26,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 from test_certificates import BEGIN, make
 
 LISTS = 23
-READS = LISTS + 3  # the version, the note of a backup, what joining nodes are told
+READS = LISTS + 4  # the version, the notes of etcd's backup and of all backups, what joining nodes are told
 EVERYTHING = Scope()
 Answer = Callable[[str, dict[str, list[str]]], tuple[int, Any]]
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.build import Status, build
@@ -132,8 +133,24 @@ def cluster() -> Object:
                 {"kind": "Secret", "namespace": "kubevirt", "name": "c", "field": "tls.crt", "days_left": 0.7}
             ],
             "etcd_backup": {"age_seconds": 3600, "location": "/var/backups/etcd", "verified": True},
+            "backups": backups(),
         },
     }
+
+
+def backups() -> Object:
+    """What the backup host says: two machines, a restore three days ago, a sound repository."""
+    return {
+        "selected": ["demo/demo-1", "demo/demo-2"],
+        "machines": {"demo/demo-1": {"taken_at": ago(7200)}, "demo/demo-2": {"taken_at": ago(3600)}},
+        "proven": {"at": ago(3 * 86400), "machine": "demo/demo-1"},
+        "checked": {"at": ago(60), "sound": True, "subset": "5%", "affected": []},
+    }
+
+
+def ago(seconds: float) -> str:
+    """A time so long before the story's."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW - seconds))
 
 
 def probe(name: str, up: bool = True) -> Object:

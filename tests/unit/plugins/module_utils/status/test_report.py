@@ -127,7 +127,9 @@ def test_the_module_writes_page_table_and_json(tmp_path: Path, capsys: pytest.Ca
     drill = tmp_path / "report.json"
     drill.write_text(json.dumps(Platform().drill))
     folder = tmp_path / "status"
-    found = report(capsys, facts=facts(Platform()), folder=str(folder), drill_report=str(drill), fail_on="warning")
+    platform = Platform()
+    platform.cluster["details"]["backups"] = None  # of the story's time
+    found = report(capsys, facts=facts(platform), folder=str(folder), drill_report=str(drill), fail_on="warning")
     # The heartbeat of the story is of another time than this test's, but ages by the watcher's own clock.
     assert found["findings"] == [] or [entry["id"] for entry in found["findings"]] == ["drill-old"]
     assert sorted(each.name for each in folder.iterdir()) == ["index.html", "status.json", "status.txt"]

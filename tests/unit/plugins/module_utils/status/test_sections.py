@@ -17,6 +17,7 @@ from story import (
     NODES,
     VIP,
     Platform,
+    ago,
     heal,
     member,
     peers,
@@ -139,6 +140,21 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
     "no beat": (set_("watcher/look/heartbeat", None), "watcher-not-working", "watcher", "bad"),
     "stop switch": (set_("watcher/look/stop_switch", True), "watcher-not-working", "watcher", "bad"),
     "no watcher": (set_("watcher/look", {}), "watcher-unknown", "watcher", "unknown"),
+    "no backup": (
+        lambda p: p.cluster["details"]["backups"]["machines"].pop("demo/demo-2"),
+        "backup-machine-missing",
+        "backup",
+        "warn",
+    ),
+    "old backup": (
+        lambda p: p.cluster["details"]["backups"]["machines"]["demo/demo-1"].update(taken_at=ago(25 * 3600)),
+        "backup-machine-old",
+        "backup",
+        "warn",
+    ),
+    "no restore": (set_("cluster/details/backups/proven", None), "restore-unproven", "backup", "warn"),
+    "old restore": (set_("cluster/details/backups/proven/at", ago(31 * 86400)), "restore-unproven", "backup", "warn"),
+    "damage": (set_("cluster/details/backups/checked/sound", False), "backup-damaged", "backup", "bad"),
     "failed drill": (set_("drill/passed", False), "drill-failed", "drill", "bad"),
     "old drill": (set_("drill/t0", "2026-01-01T00:00:00.000Z"), "drill-old", "drill", ""),
     "no drill": (set_("drill", {}), "drill-missing", "drill", ""),
@@ -226,11 +242,25 @@ def test_a_machine_says_what_it_could_bear_and_why_not() -> None:
 
 def test_a_backup_that_is_old_missing_or_unverified_is_seen() -> None:
     platform = Platform()
+    platform.cluster["details"]["backups"] = None
     assert cells(platform, "backup", "good") == ["60 min ago", "yes"]
     platform.cluster["details"]["etcd_backup"].update(age_seconds=3 * 86400, verified=False)
     assert cells(platform, "backup", "warn") == ["3 days ago", "no"]
     platform.cluster["details"]["etcd_backup"] = None
     assert cells(platform, "backup", "warn") == ["none is known"]
+
+
+def test_machines_without_a_backup_and_damage_are_named() -> None:
+    platform = Platform()
+    assert {"2 of 2 machines", "2 h ago", "3 days ago"} <= set(cells(platform, "backup", "good"))
+    told = platform.cluster["details"]["backups"]
+    del told["machines"]["demo/demo-2"]
+    told["checked"] = {"at": ago(5), "sound": False, "affected": [{"what": "vm demo/demo-1"}]}
+    found = {entry["id"]: str(entry) for entry in platform.status.entries}
+    assert "demo/demo-2" in found["backup-machine-missing"]
+    assert "vm demo/demo-1" in found["backup-damaged"]
+    platform.cluster["details"]["backups"] = None
+    assert len(section(platform, "backup").rows) == 1
 
 
 def test_the_oldest_of_each_part_is_held_against_the_matrix() -> None:

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's settings are what the modules take, its faults name what is allowed, and systemd takes its units."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+
+ROLE = Path(__file__).resolve().parents[4] / "roles" / "backup"
+GROUPS = {
+    "control_plane": ["n1", "n2"],
+    "kvm_nodes": ["n1", "n3"],
+    "storage_nodes": ["n1", "n2"],
+    "backup_hosts": ["b"],
+}
+HOSTS = {
+    "n1": {
+        "ansible_host": "192.0.2.11",
+        "ansible_ssh_private_key_file": "/keys/n",
+        "ansible_ssh_common_args": "-o A=b",
+    },
+    "n2": {"ansible_host": "192.0.2.12", "kubernetes_node_address": "198.51.100.12", "ansible_port": 2222},
+    "n3": {"ansible_user": "ops"},
+    "b": {},
+}
+GIVEN = {
+    "backup_repository": "/srv/restic",
+    "backup_repository_password_file": "/etc/password",
+    "backup_kubeconfig": "/root/config",
+    "backup_machines": [{"namespace": "shop", "labels": "a=b", "probe": {"port": 8080, "path": "/x"}}],
+    "shared_storage_backend": "glusterfs",
+    "shared_storage_mount": "/srv/shared",
+}
+_load_plugins = functools.cache(init_plugin_loader)
+
+
+@functools.cache
+def _load(name: str) -> Any:
+    return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
+
+
+def templar(**given: Any) -> Templar:
+    _load_plugins()
+    own = {
+        "groups": GROUPS,
+        "hostvars": HOSTS,
+        "inventory_hostname": "b",
+        "role_path": "/c/ansible_collections/virtops/kubevirt_ha/roles/backup",
+        "ansible_playbook_python": "/opt/python",
+        "backup_commit": "x",
+    }
+    return Templar(
+        DataLoader(), variables={**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **GIVEN, **given}
+    )
+
+
+def value(expression: str, **given: Any) -> Any:
+    return templar(**given).template(trust_as_template("{{ " + expression + " }}"))
+
+
+def faults(**given: Any) -> list[str]:
+    task = _load("tasks/inventory.yml")[0]
+    checks = templar(**given, **task["vars"]).template(task["vars"]["__backup_checks"])
+    return [check["fault"] for check in checks if check["bad"] in (True, "True")]
+
+
+def test_the_settings_are_what_the_modules_take() -> None:
+    _load_plugins()
+    # After that: Ansible's loader wants to be first with a collection's name.
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings
+
+    found = settings.of(value("__backup_settings"))
+    assert found.machines[0].probe.port == 8080
+    assert found.keep == {"last": 3, "daily": 7, "weekly": 4}
+    assert found.etcd.endpoints == ("https://192.0.2.11:2379", "https://198.51.100.12:2379")
+    assert found.etcd.client_key == "/var/lib/kubevirt-ha/backup/etcd/client.pem"
+    assert (found.mount, found.brick) == ("/srv/shared", "/var/lib/kubevirt-ha/brick")
+    assert [host.name for host in found.hosts] == ["n1", "n3"]
+    assert [host.name for host in found.brick_hosts] == ["n1", "n2"]
+
+
+def test_nodes_are_reached_as_the_inventory_says() -> None:
+    commands = {host["name"]: " ".join(host["command"]) for host in value("__backup_by_ssh")}
+    assert commands["n1"].endswith("-i /keys/n -o A=b root@192.0.2.11")
+    assert commands["n2"].endswith("-p 2222 root@192.0.2.12")
+    assert commands["n3"].endswith("ops@n3 sudo -n")
+    assert all("BatchMode=yes" in command for command in commands.values())
+    assert "-i /keys/b " in value("__backup_by_ssh[0].command | join(' ')", backup_ssh_key="/keys/b")
+    assert "ControlPath=/var/lib/kubevirt-ha/backup/%C" in commands["n1"]
+    assert "ControlPath" not in value("__backup_by_ssh[0].command | join(' ')", backup_state_dir="/x" * 25)
+
+
+def test_etcd_and_bricks_are_left_out_where_there_are_none() -> None:
+    assert value("__backup_settings.etcd", backup_etcd=False) == {}
+    assert value("__backup_settings.brick_hosts", shared_storage_backend="cephfs") == []
+    external = {
+        "kubernetes_etcd": "external",
+        "kubernetes_etcd_endpoints": ["https://e:2379"],
+        "kubernetes_etcd_ca_file": "/ca",
+        "kubernetes_etcd_cert_file": "/cert",
+        "kubernetes_etcd_key_file": "/key",
+    }
+    found = value("__backup_settings.etcd", **external)
+    assert (found["endpoints"], found["client_key"]) == (["https://e:2379"], "/key")
+
+
+def test_a_sound_inventory_has_no_fault_and_no_repository_is_none() -> None:
+    assert faults() == []
+    assert faults(backup_repository="", backup_repository_password_file="", backup_kubeconfig="") == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"backup_repository_password_file": ""}, "backup_repository_password_file is empty"),
+        ({"backup_kubeconfig": ""}, "backup_kubeconfig is empty"),
+        ({"backup_method": "magic"}, "backup_method: magic is unknown; allowed are auto, snapshot, copy, export"),
+        ({"backup_machines": ["shop"]}, "must be {namespace, names or labels, probe}"),
+        ({"backup_machines": [{"names": ["a"]}]}, "must be {namespace, names or labels, probe}"),
+        ({"backup_parts": ["disks"]}, "backup_parts: disks is unknown; allowed are etcd, objects, machines, verify"),
+        ({"backup_keep_last": 0, "backup_keep_daily": 0, "backup_keep_weekly": 0}, "would keep nothing"),
+        ({"backup_max_frozen_seconds": 0}, "must be above 0"),
+        ({"groups": {**GROUPS, "control_plane": []}}, "backup_etcd_endpoints is empty"),
+    ],
+)
+def test_each_fault_is_told_with_what_is_allowed(given: dict[str, Any], said: str) -> None:
+    (fault,) = faults(**given)
+    assert said in fault
+
+
+def test_defaults_and_argument_specs_have_the_same_order() -> None:
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    assert list(specs) == list(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("needs systemd-analyze")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+    given = {"backup_python": str(python), "backup_schedule": "*-*-* 02:30:00"}
+    names = value("__backup_units")
+    for name in names:
+        text = (ROLE / "templates" / f"{name}.j2").read_text()
+        (tmp_path / name).write_text(templar(**given).template(trust_as_template(text)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *(str(tmp_path / name) for name in names)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "kubevirt-ha-backup" not in done.stderr
+    assert "release" in (tmp_path / names[0]).read_text()
