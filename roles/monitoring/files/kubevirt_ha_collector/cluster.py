@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from . import discovery
 from .exposition import Collection, Sample
 
 Object = Mapping[str, Any]
@@ -52,11 +53,29 @@ def collect(api: Api, given: Mapping[str, Any]) -> Collection:
     namespace = given["kubevirt_namespace"]
     apps = f"/apis/apps/v1/namespaces/{namespace}"
     found.part("nodes", lambda: nodes(api.items("/api/v1/nodes")))
+    if given.get("targets_folder"):
+        found.part("discovery", lambda: discover(api, given))
     found.part("components", lambda: components(api.items(f"{apps}/deployments"), api.items(f"{apps}/daemonsets")))
     found.part("machines", lambda: _machines(api))
     backup = "/api/v1/namespaces/kube-system/configmaps/kubevirt-ha-etcd-backup"
     found.part("etcd_backup", lambda: etcd_backup(api.get(backup), float(given["etcd_backup_hours"])))
     return found
+
+
+def discover(api: Api, given: Mapping[str, Any]) -> list[Sample]:
+    """Writes what Prometheus shall ask; where the API does not answer, what was found before stays."""
+    folder = given["targets_folder"]
+    discovery.write(folder, "kubelet", discovery.kubelets(api.items("/api/v1/nodes")))
+    for wanted in discovery.jobs(given["kubevirt_namespace"]):
+        pods = api.items(f"/api/v1/namespaces/{wanted.namespace}/pods")
+        discovery.write(folder, wanted.job, discovery.pods(pods, wanted))
+    guests: list[discovery.Target] = []
+    for namespace in given.get("guest_namespaces") or []:
+        services = api.items(f"/api/v1/namespaces/{namespace}/services")
+        slices = api.items(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
+        guests += discovery.guests(services, slices)
+    discovery.write(folder, "guests", guests)
+    return []
 
 
 def nodes(found: Iterable[Object]) -> Iterator[Sample]:
