@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A pager: writes a line of JSON a notification, {"name", "status"} of each alert in it, until it is ended.
 
-    python3 pager.py PORT FILE
+python3 pager.py PORT FILE
 """
 
 from __future__ import annotations
