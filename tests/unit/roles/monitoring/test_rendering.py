@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from monitored import HOSTS, ROLE, check, files, program, task_value, value
 
 PROMETHEUS, ALERTMANAGER = "/etc/prometheus/prometheus.yml", "/etc/prometheus/alertmanager.yml"
@@ -245,3 +247,62 @@ def test_a_rule_that_promtool_refuses_is_told_in_its_words() -> None:
         fault
         == 'n1: monitoring_extra_rules: promtool refuses it: 5:11: group "wrong", rule 1, "Wrong": could not parse expression'
     )
+
+
+def test_defaults_and_argument_specs_have_the_same_variables_in_the_same_order() -> None:
+    options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    assert list(options) == list(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
+
+
+@pytest.mark.parametrize("form", ["hosts", "operator"])
+def test_kubevirt_is_told_of_an_operators_prometheus(form: str) -> None:
+    kubevirt = DataLoader()
+    variables = {
+        name: found
+        for part in ("defaults", "vars")
+        for name, found in kubevirt.load_from_file(
+            str(ROLE.parent / "kubevirt" / part / "main.yml"), trusted_as_template=True
+        ).items()
+    }
+    made = Templar(kubevirt, variables={**variables, "monitoring_form": form}).template(
+        trust_as_template("{{ __kubevirt_cr }}")
+    )
+    told = {"monitorNamespace": "monitoring", "monitorAccount": "prometheus-k8s"}
+    assert {key: found for key, found in made["spec"].items() if key.startswith("monitor")} == (
+        told if form == "operator" else {}
+    )
+
+
+def judged(*down: tuple[str, str], short: str = "", unknown: str = "") -> list[str]:
+    """What the role says of these targets that are down, with the error; `short` lacks one, and nobody asked `unknown` yet."""
+    errors = dict(down)
+    targets = [
+        {
+            "scrapePool": job,
+            "labels": {"instance": f"{job}-{number}"},
+            "health": "unknown" if job == unknown else "down" if not number and job in errors else "up",
+            "lastError": errors.get(job, ""),
+        }
+        for job, count in value("__monitoring_expected").items()
+        for number in range(count - (job == short))
+    ]
+    return list(value("__monitoring_bad", __monitoring_targets={"json": {"data": {"activeTargets": targets}}}))
+
+
+def test_what_is_monitored_may_be_down_and_what_monitors_may_not() -> None:
+    assert judged() == []
+    assert judged(("etcd", "connection refused"), ("kube-scheduler", "EOF")) == []
+    assert judged(("node", "connection refused")) == ["node node-0: connection refused"]
+
+
+@pytest.mark.parametrize(
+    "error", ["server returned HTTP status 403 Forbidden", "x509: certificate signed by unknown authority"]
+)
+def test_what_refuses_to_answer_is_a_fault_of_the_role(error: str) -> None:
+    assert judged(("kube-apiserver", error)) == [f"kube-apiserver kube-apiserver-0: {error}"]
+
+
+def test_targets_that_are_missing_or_were_never_asked_are_told() -> None:
+    assert judged(short="kubelet") == ["kubelet: 3 of 4 targets were asked"]
+    assert judged(unknown="etcd") == ["etcd: 0 of 3 targets were asked"]
+    assert judged(unknown="kube-apiserver") == []  # asked too seldom to be waited for
