@@ -147,7 +147,7 @@ INTEGRATION = tuple(
     )
 )
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
-ON_PLATFORM = ("kubernetes", "kubevirt", "node_remediation", "status")
+ON_PLATFORM = ("kubernetes", "kubevirt", "kubevirt_upgrade", "node_remediation", "status")
 ON_NODES = sorted({path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - set(ON_PLATFORM))
 
 CHECKS: tuple[Check, ...] = (
