@@ -96,6 +96,10 @@ scenario: venv collection ## Molecule on the nodes of the running lab
 e2e: venv collection ## The demo from nothing to the report, and the lab's end
 	@$(BIN)/python tests/run.py e2e
 
+.PHONY: docs
+docs: venv ## Writes docs/reference.md, the variables of all roles, from their argument specs
+	@$(BIN)/python docs/reference.py
+
 .PHONY: bench
 bench: venv collection ## Measures the modules and the inventory beside their peers; figures go to reports/bench.json
 	@PYTHONPATH=tests/benchmarks:tests/integration/contract:$(CACHE) $(BIN)/python -m kubevirt_bench

@@ -21,7 +21,9 @@ _CDI = ("cdi-operator.yaml", "cdi-cr.yaml")
 _COMPONENTS = ("virt-api", "virt-controller", "virt-handler", "virt-launcher")
 _IMAGE_LINE = re.compile(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", re.MULTILINE)
 # CDI's operator is told by its environment which images it starts.
-_IMAGE_VARIABLE = re.compile(r"^\s*(?:- )?name:\s*[\"']?\w+_IMAGE[\"']?\s*\n\s*value:\s*[\"']?([^\s\"']+)", re.MULTILINE)
+_IMAGE_VARIABLE = re.compile(
+    r"^\s*(?:- )?name:\s*[\"']?\w+_IMAGE[\"']?\s*\n\s*value:\s*[\"']?([^\s\"']+)", re.MULTILINE
+)
 _OPERATOR_IMAGE = re.compile(r"^(.*/(?:[^/:@]*-)?)virt-operator:([^@]+)$")
 _BLOB = re.compile(r"^(?:\./)?blobs/sha256/([0-9a-f]{64})$")
 _CHUNK = 1 << 20

@@ -11,7 +11,13 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, plan, platform_state
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Conflict, HaError, NotFound, WaitFailed
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    ApiError,
+    Conflict,
+    HaError,
+    NotFound,
+    WaitFailed,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform import resource, rollout
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     DAEMON_SET,
@@ -75,7 +81,9 @@ def apply(client: Client, params: Mapping[str, Any], *, check: bool, diff: bool)
             return _apply(client, params["definition"], check=check, diff=diff)
         except ApiError as error:
             # The kind is not served yet, its webhook has no pod yet, or the operator has just written it.
-            early = isinstance(error, (NotFound, Conflict)) or error.status >= 500 or "failed calling webhook" in str(error)
+            early = (
+                isinstance(error, (NotFound, Conflict)) or error.status >= 500 or "failed calling webhook" in str(error)
+            )
             if not early or time.monotonic() >= until:
                 raise
             time.sleep(_POLL_SECONDS)
@@ -98,7 +106,10 @@ def _apply(client: Client, definition: Mapping[str, Any], *, check: bool, diff: 
         client.patch(
             KUBEVIRT,
             name,
-            {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": current["metadata"]["resourceVersion"]}},
+            {
+                **patch,
+                "metadata": {**patch.get("metadata", {}), "resourceVersion": current["metadata"]["resourceVersion"]},
+            },
             namespace,
         )
     return result
@@ -172,7 +183,9 @@ def _look(client: Client, params: Mapping[str, Any]) -> Object:
     if params["workloads"] and not waiting and outdated:
         stuck = len(rollout.machines(client.list(VMI).items)["not_migratable"])
         if outdated > stuck:
-            waiting = [f"{outdated} virtual machines run in launchers of another version, {stuck} of them cannot be migrated"]
+            waiting = [
+                f"{outdated} virtual machines run in launchers of another version, {stuck} of them cannot be migrated"
+            ]
     return {
         "installed": True,
         "version": str(status.get("observedKubeVirtVersion") or ""),

@@ -14,6 +14,7 @@ A step that fails is counted and tried again.
 from __future__ import annotations
 
 import argparse
+import itertools
 import subprocess
 import sys
 import threading
@@ -63,7 +64,7 @@ class Loop:
     def gap(self, since: float, until: float) -> float | None:
         """The longest time between two operations that were done within a span; None where there were not two."""
         inside = [moment for moment in self.done if since <= moment <= until]
-        return max((later - sooner for sooner, later in zip(inside, inside[1:])), default=None)
+        return max((later - sooner for sooner, later in itertools.pairwise(inside)), default=None)
 
 
 def _machine(name: str) -> dict[str, Any]:
@@ -186,7 +187,9 @@ def lose(connect: Callable[[], Client], component: str, leads: bool, limit: floa
     pods, before = _pods(client, component), _holder(client, component) if leads else ""
     victim = next((pod for pod in sorted(pods) if before.startswith(pod)), "") if leads else min(pods, default="")
     if not victim or len(pods) < 2:
-        why = f"{component} has {len(pods)} replicas" + (f", its lease is held by {before or 'nobody'}" if leads else "")
+        why = f"{component} has {len(pods)} replicas" + (
+            f", its lease is held by {before or 'nobody'}" if leads else ""
+        )
         return [reports.Figure(f"{name}_gap_seconds", None, "s", limit, why=why)]
     operations = Operations(connect)
     with operations.running():

@@ -20,6 +20,9 @@ ABSENT, ALPHA, BETA, GRADUATED, DEPRECATED, DISCONTINUED = "-", "A", "B", "G", "
 WITHOUT_DISABLED = ("1.7",)
 # From this version on beta gates are on unless they are disabled.
 BETA_IS_ON = (1, 9, 0)
+_ALWAYS_ON = "{name} has graduated and is always on in KubeVirt {minor}; take it out"
+_NOT_OFF = "{name} has graduated, KubeVirt {minor} cannot switch it off; take it out"
+_GONE = "{name} was discontinued, KubeVirt {minor} no longer has what it switched on; take it out"
 # A gate's state in each of MINORS.
 GATES = {
     "AlignCPUs": "AAA",
@@ -138,19 +141,14 @@ def faults(enabled: Any, disabled: Any, version: object, options: tuple[str, str
         return
     if disabled and minor in WITHOUT_DISABLED:
         yield f"{options[1]}: KubeVirt {minor} cannot disable gates; leave it empty, what is not in {options[0]} is off there"
-    for name in enabled:
-        text = _unknown(name, known, minor) or {
-            GRADUATED: f"{name} has graduated and is always on in KubeVirt {minor}; take it out",
-            DISCONTINUED: f"{name} was discontinued, KubeVirt {minor} no longer has what it switched on; take it out",
-        }.get(known.get(name, ""), "")
-        if text:
-            yield f"{options[0]}: {text}"
-    for name in disabled:
-        text = _unknown(name, known, minor)
-        if known.get(name) == GRADUATED:
-            text = f"{name} has graduated, KubeVirt {minor} cannot switch it off; take it out"
-        if text:
-            yield f"{options[1]}: {text}"
+    for option, given, texts in (
+        (options[0], enabled, {GRADUATED: _ALWAYS_ON, DISCONTINUED: _GONE}),
+        (options[1], disabled, {GRADUATED: _NOT_OFF}),
+    ):
+        for name in given:
+            text = _unknown(name, known, minor) or texts.get(known.get(name, ""), "").format(name=name, minor=minor)
+            if text:
+                yield f"{option}: {text}"
 
 
 def _unknown(name: str, known: dict[str, str], minor: str) -> str:

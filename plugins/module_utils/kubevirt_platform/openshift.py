@@ -145,7 +145,9 @@ def waiting_for(hyperconverged_object: Mapping[str, Any]) -> list[str]:
         condition = found.get(kind) or {}
         if condition.get("status") != wanted:
             said = ": ".join(str(condition[key]) for key in ("reason", "message") if condition.get(key))
-            missing.append(f"{kind} is {condition.get('status') or 'not told'}, not {wanted}" + (f" ({said})" if said else ""))
+            missing.append(
+                f"{kind} is {condition.get('status') or 'not told'}, not {wanted}" + (f" ({said})" if said else "")
+            )
     return missing
 
 

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, placement, versions
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform.resource import LABEL, OPERATOR, REPLICATED
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform.resource import (
+    LABEL,
+    OPERATOR,
+    REPLICATED,
+)
 
 Object = Mapping[str, Any]
 
@@ -19,7 +23,10 @@ NEEDED = ("virt-api", "virt-controller", "virt-handler", OPERATOR)
 # Where KubeVirt puts its components unless it is told: on nodes with one of these labels.
 CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _TOLERATED = [{"key": "CriticalAddonsOnly", "operator": "Exists"}]
-_TOLERATED_BY_DEFAULT = [*_TOLERATED, *({"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in CONTROL_PLANE)]
+_TOLERATED_BY_DEFAULT = [
+    *_TOLERATED,
+    *({"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in CONTROL_PLANE),
+]
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,10 @@ def machines(instances: Sequence[Object]) -> dict[str, Any]:
                     "reason": conditions.describe(condition) or "KubeVirt does not say why",
                 }
             )
-    return {"running": len(running), "not_migratable": sorted(stuck, key=lambda found: (found["namespace"], found["name"]))}
+    return {
+        "running": len(running),
+        "not_migratable": sorted(stuck, key=lambda found: (found["namespace"], found["name"])),
+    }
 
 
 def upgrade_faults(installed: str, target: str, option: str) -> Iterator[str]:

@@ -201,7 +201,9 @@ def _strangers(place: str, value: Mapping[str, Any], allowed: Sequence[str]) -> 
     for key in value:
         if key not in allowed:
             near = gates.nearest(str(key), allowed)
-            yield f"{place}: {key} is unknown; " + (f"did you mean {near}?" if near else f"allowed are {', '.join(allowed)}")
+            yield f"{place}: {key} is unknown; " + (
+                f"did you mean {near}?" if near else f"allowed are {', '.join(allowed)}"
+            )
 
 
 def _texts(value: Any) -> bool:

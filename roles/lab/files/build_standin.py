@@ -218,7 +218,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the stand-in as an archive folder.")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--version", default=VERSION, help=f"what it calls itself, such as v1.8.4-standin; {VERSION} by default")
+    parser.add_argument(
+        "--version", default=VERSION, help=f"what it calls itself, such as v1.8.4-standin; {VERSION} by default"
+    )
     arguments = parser.parse_args()
     if os.geteuid():
         print("build_standin.py needs root: debootstrap makes device files and owners", file=sys.stderr)

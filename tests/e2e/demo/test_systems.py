@@ -27,7 +27,9 @@ def test_operations_go_on_when_a_replica_is_lost(figures: dict[str, reports.Figu
     assert figure.more["whole_again_after_seconds"] is not None
 
 
-@pytest.mark.parametrize("component", [name for name, (leads, _limit) in component_failover.COMPONENTS.items() if leads])
+@pytest.mark.parametrize(
+    "component", [name for name, (leads, _limit) in component_failover.COMPONENTS.items() if leads]
+)
 def test_another_replica_leads(figures: dict[str, reports.Figure], component: str) -> None:
     more = figures[f"component_failover_{component.replace('-', '_')}_gap_seconds"].more
     assert more["leader_before"].startswith(more["lost"])

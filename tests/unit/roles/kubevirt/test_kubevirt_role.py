@@ -81,7 +81,10 @@ def test_replicas_are_held_against_the_nodes_of_the_inventory() -> None:
 def test_what_runs_is_not_left_for_an_older_one() -> None:
     look = {"version": "v1.9.0", "infra_nodes": NODES}
     older = {"version": "v1.8.4", "images": [], "faults": []}
-    assert "kubevirt_archive: v1.8.4 is older than KubeVirt v1.9.0" in archive(__kubevirt_look=look, __kubevirt_archive=older)[0]
+    assert (
+        "kubevirt_archive: v1.8.4 is older than KubeVirt v1.9.0"
+        in archive(__kubevirt_look=look, __kubevirt_archive=older)[0]
+    )
     assert archive(__kubevirt_look=look) == []
 
 
@@ -99,7 +102,12 @@ def test_what_runs_is_not_left_for_an_older_one() -> None:
     ],
 )
 def test_what_cannot_be_is_told_by_name(given: dict[str, Any], word: str) -> None:
-    assert any(word in fault for fault in faults(**{"kubevirt_source": "archive", "kubevirt_archive": "/srv/a", "kubevirt_registry": "r:5000", **given}))
+    assert any(
+        word in fault
+        for fault in faults(
+            **{"kubevirt_source": "archive", "kubevirt_archive": "/srv/a", "kubevirt_registry": "r:5000", **given}
+        )
+    )
 
 
 def test_a_ca_and_plain_http_stand_against_one_another(tmp_path: Path) -> None:
@@ -108,7 +116,10 @@ def test_a_ca_and_plain_http_stand_against_one_another(tmp_path: Path) -> None:
     plain = {"quay.io": "http://r:5000"}
     found = archive(kubernetes_registry_ca_file=str(authority), kubernetes_registry_mirrors=plain)
     assert [fault.split(" is given")[0] for fault in found] == ["kubevirt_registry_ca_file"]
-    assert archive(kubernetes_registry_ca_file=str(authority), kubernetes_registry_mirrors={"quay.io": "https://r:5000"}) == []
+    assert (
+        archive(kubernetes_registry_ca_file=str(authority), kubernetes_registry_mirrors={"quay.io": "https://r:5000"})
+        == []
+    )
 
 
 def test_cdi_comes_with_a_release_of_its_version_and_not_with_an_archive_without_it() -> None:
@@ -136,6 +147,8 @@ def test_images_go_where_the_nodes_ask_for_them() -> None:
 
 def test_leases_and_the_vip_come_with_a_fast_detection() -> None:
     assert value("__kubevirt_components") == {"env": [], "flags": {}}
-    fast = value("__kubevirt_components", kubernetes_failure_detection="fastest", kubernetes_api_endpoint="192.0.2.1:8443")
+    fast = value(
+        "__kubevirt_components", kubernetes_failure_detection="fastest", kubernetes_api_endpoint="192.0.2.1:8443"
+    )
     assert {"name": "KUBERNETES_SERVICE_HOST", "value": "192.0.2.1"} in fast["env"]
     assert fast["flags"]["leader-elect-lease-duration"] == "6s"

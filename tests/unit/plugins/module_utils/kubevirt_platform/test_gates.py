@@ -35,7 +35,9 @@ def test_a_name_that_is_nearly_one_is_told_with_the_one() -> None:
 
 
 def test_a_gate_of_another_version_is_told_apart_from_one_that_never_was() -> None:
-    assert faults(["OCIExport"], version="1.8.4") == ["on: KubeVirt 1.8 does not have OCIExport, which is in 1.9; take it out"]
+    assert faults(["OCIExport"], version="1.8.4") == [
+        "on: KubeVirt 1.8 does not have OCIExport, which is in 1.9; take it out"
+    ]
 
 
 def test_graduated_and_discontinued_gates_are_told_apart() -> None:

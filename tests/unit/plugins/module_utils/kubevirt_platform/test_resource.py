@@ -126,7 +126,11 @@ def test_what_is_owned_is_repaired_and_what_is_not_stays() -> None:
     drifted["spec"]["infra"]["nodePlacement"]["nodeSelector"]["more"] = "1"
     drifted["spec"]["infra"]["nodePlacement"]["tolerations"] = [{"operator": "Exists"}]
     drifted["spec"]["workloads"] = {"nodePlacement": {"nodeSelector": {"a": "b"}}}
-    drifted["spec"]["configuration"]["migrations"] |= {"network": "x", "allowPostCopy": True, "bandwidthPerMigration": "1"}
+    drifted["spec"]["configuration"]["migrations"] |= {
+        "network": "x",
+        "allowPostCopy": True,
+        "bandwidthPerMigration": "1",
+    }
     drifted["spec"]["certificateRotateStrategy"]["selfSigned"]["caRotateInterval"] = "1h"
     drifted["spec"]["configuration"]["developerConfiguration"] = {"featureGates": ["HostDisk"]}
     drifted["spec"]["customizeComponents"]["patches"].pop()
@@ -210,4 +214,6 @@ def test_hyperconverged_is_waited_for_by_its_conditions() -> None:
     whole = [{"type": kind, "status": status} for kind, status in openshift.CONDITIONS.items()]
     assert openshift.waiting_for({"status": {"conditions": whole}}) == []
     whole[3] = {"type": "Degraded", "status": "True", "reason": "SSPDegraded", "message": "no SSP"}
-    assert openshift.waiting_for({"status": {"conditions": whole}}) == ["Degraded is True, not False (SSPDegraded: no SSP)"]
+    assert openshift.waiting_for({"status": {"conditions": whole}}) == [
+        "Degraded is True, not False (SSPDegraded: no SSP)"
+    ]

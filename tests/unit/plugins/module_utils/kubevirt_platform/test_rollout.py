@@ -52,7 +52,10 @@ def test_a_version_on_its_way_is_waited_for_without_one_asked_for() -> None:
 
 
 def test_conditions_are_told_with_their_reason() -> None:
-    conditions = [{"type": "Available", "status": "False", "reason": "R"}, {"type": "Degraded", "status": "True", "message": "M"}]
+    conditions = [
+        {"type": "Available", "status": "False", "reason": "R"},
+        {"type": "Degraded", "status": "True", "message": "M"},
+    ]
     assert waits(kubevirt(conditions=conditions), platform()) == ["Available is False (R)", "Degraded is True (M)"]
 
 
@@ -100,9 +103,18 @@ def test_budgets_let_one_replica_go_and_keep_one() -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"minAvailable": 3}, "PodDisruptionBudget virt-api-pdb keeps all 3 replicas of virt-api: no node that runs one can be drained"),
-        ({"minAvailable": "90%"}, "PodDisruptionBudget virt-api-pdb keeps all 3 replicas of virt-api: no node that runs one can be drained"),
-        ({"maxUnavailable": 0}, "PodDisruptionBudget virt-api-pdb keeps all 3 replicas of virt-api: no node that runs one can be drained"),
+        (
+            {"minAvailable": 3},
+            "PodDisruptionBudget virt-api-pdb keeps all 3 replicas of virt-api: no node that runs one can be drained",
+        ),
+        (
+            {"minAvailable": "90%"},
+            "PodDisruptionBudget virt-api-pdb keeps all 3 replicas of virt-api: no node that runs one can be drained",
+        ),
+        (
+            {"maxUnavailable": 0},
+            "PodDisruptionBudget virt-api-pdb keeps all 3 replicas of virt-api: no node that runs one can be drained",
+        ),
         ({"maxUnavailable": 3}, "PodDisruptionBudget virt-api-pdb keeps no replica of virt-api"),
         ({"minAvailable": "50%"}, ""),
         ({"maxUnavailable": 1}, ""),
@@ -144,7 +156,9 @@ def test_machines_that_cannot_be_migrated_are_told_with_the_reason() -> None:
         condition = {"type": "LiveMigratable", "status": migratable, "reason": "DisksNotLiveMigratable"}
         return {"metadata": {"namespace": "shop", "name": name}, "status": {"phase": phase, "conditions": [condition]}}
 
-    found = rollout.machines([machine("b", "Running", "False"), machine("a", "Running", "True"), machine("c", "Failed", "False")])
+    found = rollout.machines(
+        [machine("b", "Running", "False"), machine("a", "Running", "True"), machine("c", "Failed", "False")]
+    )
     assert found == {
         "running": 2,
         "not_migratable": [{"namespace": "shop", "name": "b", "reason": "DisksNotLiveMigratable"}],

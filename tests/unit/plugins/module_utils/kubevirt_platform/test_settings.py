@@ -25,7 +25,10 @@ def test_replicas_above_the_nodes_are_refused_with_what_is_allowed() -> None:
     (fault,) = faults(nodes=3, infra_replicas=5)
     assert fault.startswith("kubevirt_infra_replicas: 5 replicas cannot run on as many nodes")
     assert "allowed are 1 to 3" in fault
-    assert [fault.split(":")[0] for fault in faults(nodes=1)] == ["kubevirt_infra_replicas", "kubevirt_operator_replicas"]
+    assert [fault.split(":")[0] for fault in faults(nodes=1)] == [
+        "kubevirt_infra_replicas",
+        "kubevirt_operator_replicas",
+    ]
     assert faults(nodes=None, infra_replicas=5) == []
     assert "allowed are 1 to 3" in faults(nodes=3, infra_replicas="5")[0]
 
@@ -78,7 +81,9 @@ def test_durations_must_fit_one_another() -> None:
         "kubevirt_certificate_ca_renew_before: 168h must be shorter than kubevirt_certificate_ca_duration, 168h"
     ]
     (fault,) = faults(certificate_server_duration="200h")
-    assert "kubevirt_certificate_server_duration: 200h must not be longer than kubevirt_certificate_ca_duration" in fault
+    assert (
+        "kubevirt_certificate_server_duration: 200h must not be longer than kubevirt_certificate_ca_duration" in fault
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,10 @@ def test_a_whole_node_placement_is_taken() -> None:
     [
         ([], "kubevirt_component_resources: must be a map of components"),
         ({"virt-apis": {}}, "kubevirt_component_resources: virt-apis is unknown; did you mean virt-api?"),
-        ({"virt-api": {"request": {}}}, "kubevirt_component_resources.virt-api: request is unknown; did you mean requests?"),
+        (
+            {"virt-api": {"request": {}}},
+            "kubevirt_component_resources.virt-api: request is unknown; did you mean requests?",
+        ),
         ({"virt-api": {"requests": "1"}}, "kubevirt_component_resources.virt-api: must be {requests"),
         ({"virt-api": {"requests": {"cpu": "lots"}}}, "kubevirt_component_resources.virt-api.requests.cpu: 'lots'"),
         (
@@ -162,7 +170,10 @@ def test_faults_are_told_all_at_once() -> None:
 
 def test_what_the_hyperconverged_operator_decides_is_refused_on_openshift() -> None:
     found = faults(
-        distribution="openshift", cr_overrides={"spec": {}}, olm_channel="", feature_gates=["aligncpus", "AlignCPU", "nonRoot"]
+        distribution="openshift",
+        cr_overrides={"spec": {}},
+        olm_channel="",
+        feature_gates=["aligncpus", "AlignCPU", "nonRoot"],
     )
     assert [fault.split(":")[0] for fault in found] == [
         "kubevirt_cr_overrides",

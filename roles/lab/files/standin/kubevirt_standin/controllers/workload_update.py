@@ -43,7 +43,9 @@ class WorkloadUpdates:
         return AGAIN
 
     async def _migrate(self, kubevirt: Object, vmis: list[Object]) -> None:
-        open_ones = [each for each in self.cluster.migrations.all() if migration_limits.state(each) not in migration_limits.OVER]
+        open_ones = [
+            each for each in self.cluster.migrations.all() if migration_limits.state(each) not in migration_limits.OVER
+        ]
         room = migration_limits.allowed(kubevirt)[0] - len(open_ones)
         for vmi in sorted(vmis, key=key_of):
             # One that another is under way for, or whose old launcher is still going, is looked at again.

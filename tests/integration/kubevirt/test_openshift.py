@@ -23,8 +23,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform import openshift
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
-from conftest import Play
 from made_up_manifests import ANY, crd
+from role_play import Play
 
 OLM_MODULE = "github.com/operator-framework/api@v0.36.0"
 NAMESPACE = "kubevirt-hyperconverged"
@@ -149,7 +149,9 @@ def test_the_operator_is_subscribed_to_and_told_all_settings(
         again = play("kubevirt", **given)
         assert again.code == 0, again.text[-3000:]
         assert not again.changed, again.text[-3000:]
-    assert client.get(OPERATOR_GROUP, "kubevirt-hyperconverged-group", NAMESPACE)["spec"]["targetNamespaces"] == [NAMESPACE]
+    assert client.get(OPERATOR_GROUP, "kubevirt-hyperconverged-group", NAMESPACE)["spec"]["targetNamespaces"] == [
+        NAMESPACE
+    ]
     subscription = client.get(SUBSCRIPTION, openshift.NAME, NAMESPACE)["spec"]
     assert subscription["installPlanApproval"] == "Manual"
     # What the definition has not is dropped by the server: all that was asked for must be there.

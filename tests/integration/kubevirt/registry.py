@@ -39,7 +39,19 @@ class Registry:
     def _certificates(self) -> None:
         folder = self._folder
         key = ("-newkey", "rsa:2048", "-nodes")
-        _openssl("req", "-x509", *key, "-keyout", f"{folder}/ca.key", "-out", str(self.authority), "-days", "2", "-subj", "/CN=lab CA")
+        _openssl(
+            "req",
+            "-x509",
+            *key,
+            "-keyout",
+            f"{folder}/ca.key",
+            "-out",
+            str(self.authority),
+            "-days",
+            "2",
+            "-subj",
+            "/CN=lab CA",
+        )
         _openssl("req", *key, "-keyout", f"{folder}/tls.key", "-out", f"{folder}/tls.csr", "-subj", "/CN=registry")
         (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
         signed = ("-CA", str(self.authority), "-CAkey", f"{folder}/ca.key", "-CAcreateserial", "-days", "2")
@@ -61,7 +73,9 @@ class Registry:
         (self._folder / "registry.yml").write_text(json.dumps(settings))
         command = ["docker-registry", "serve", str(self._folder / "registry.yml")]
         try:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
         except FileNotFoundError:
             pytest.skip("needs docker-registry: `make lab` installs it")
         try:

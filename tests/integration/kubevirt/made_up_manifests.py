@@ -151,7 +151,7 @@ class Operators:
         cr = self._client.get(CDI, "cdi")
         infra = cr["spec"]["infra"]
         asked = (infra["apiServerReplicas"], infra["deploymentReplicas"], infra["uploadProxyReplicas"])
-        for name, replicas in zip(CDI_COMPONENTS, asked):
+        for name, replicas in zip(CDI_COMPONENTS, asked, strict=True):
             self._make(DEPLOYMENT, deployment(name, "cdi", "quay.io/kubevirt/cdi-controller:v1.9.0", replicas))
         self._ready("cdi")
         status = {"phase": "Deployed", "conditions": [{"type": "Available", "status": "True"}]}
@@ -163,7 +163,9 @@ class Operators:
         if found is None:
             self._client.create(resource, copy.deepcopy(body), meta["namespace"])
         elif found["spec"].get("replicas") != body["spec"].get("replicas"):
-            self._client.patch(resource, meta["name"], {"spec": {"replicas": body["spec"]["replicas"]}}, meta["namespace"])
+            self._client.patch(
+                resource, meta["name"], {"spec": {"replicas": body["spec"]["replicas"]}}, meta["namespace"]
+            )
 
     def _ready(self, namespace: str) -> None:
         for resource in (DEPLOYMENT, DAEMON_SET):

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from conftest import ROOT, Play
 from registry import Registry
+from role_play import ROOT, Play
 
 Archive = Callable[..., Path]
 SYSTEM = Path(os.environ.get("KUBEVIRT_HA_BINARIES", ROOT / ".cache" / "lab" / "bin")).parent / "system"
@@ -73,7 +73,9 @@ def containerd(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() or not program.exists():
         pytest.skip("needs root and the nodes' system in .cache/lab/system: `make lab` installs it")
     configuration = tmp_path / "config.toml"
-    configuration.write_text(f'version = 2\nroot = "{tmp_path}/c-root"\nstate = "{tmp_path}/c-state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+    configuration.write_text(
+        f'version = 2\nroot = "{tmp_path}/c-root"\nstate = "{tmp_path}/c-state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+    )
     address = Path(f"/tmp/kvha-{os.getpid()}.sock")
     command = [str(program), "--config", str(configuration), "--address", str(address)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DEPLOYMENT, DISRUPTION_BUDGET, KUBEVIRT
-from conftest import Play
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    KUBEVIRT,
+)
 from made_up_manifests import CDI, Operators, add_nodes
 from registry import Registry
+from role_play import Play
 
 Archive = Callable[..., Path]
 
@@ -71,7 +75,10 @@ def test_kubevirt_and_cdi_of_an_archive(
 
     for wrong, word in (
         ({"kubevirt_infra_replicas": 4}, "kubevirt_infra_replicas: 4 replicas cannot run on as many nodes"),
-        ({"kubevirt_source": "release", "kubevirt_version": "1.8.4"}, "kubevirt_version: 1.8.4 is older than KubeVirt v1.9.0"),
+        (
+            {"kubevirt_source": "release", "kubevirt_version": "1.8.4"},
+            "kubevirt_version: 1.8.4 is older than KubeVirt v1.9.0",
+        ),
     ):
         refused = play("kubevirt", **{**given, **wrong})
         assert refused.code != 0

@@ -15,21 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "roles" / "lab" / "files")]
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parents[2] / "roles" / "lab" / "files"))
 
-Play = Callable[..., "Played"]
-
-
-class Played:
-    """What a play said and did."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.text = done.returncode, " ".join((done.stdout + done.stderr).split())
-
-    @property
-    def changed(self) -> bool:
-        return " changed=0 " not in self.text
+from role_play import Play, Played
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +45,7 @@ def play(tmp_path: Path) -> Play:
         inventory.write_text(json.dumps({"all": {"vars": given, "hosts": {"localhost": None}}}))
         command = ["ansible-playbook", "-i", str(inventory), str(playbook)]
         return Played(
-            subprocess.run(
-                command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=600
-            )
+            subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=600)
         )
 
     return run
