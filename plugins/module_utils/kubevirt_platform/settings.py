@@ -230,9 +230,9 @@ def _of_resources(value: Any) -> Iterator[str]:
                     yield f"{place}.{kind}.{name}: {wrong}"
         for name, least in both.get("requests", {}).items():
             most = both.get("limits", {}).get(name)
-            if most is not None and not quantity.fault(least) and not quantity.fault(most):
-                if quantity.parse(least) > quantity.parse(most):
-                    yield f"{place}.requests.{name}: {least} is above its limit, {most}"
+            sound = most is not None and not quantity.fault(least) and not quantity.fault(most)
+            if sound and quantity.parse(least) > quantity.parse(most):
+                yield f"{place}.requests.{name}: {least} is above its limit, {most}"
 
 
 def _of_gates(settings: Settings, version: object) -> Iterator[str]:
