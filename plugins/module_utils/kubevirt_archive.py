@@ -13,23 +13,37 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import versions
+
 _MANIFESTS = ("kubevirt-operator.yaml", "kubevirt-cr.yaml")
+_CDI = ("cdi-operator.yaml", "cdi-cr.yaml")
+# What the operator starts by its own image's registry and tag, unless its environment names an image for each.
+_COMPONENTS = ("virt-api", "virt-controller", "virt-handler", "virt-launcher")
 _IMAGE_LINE = re.compile(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", re.MULTILINE)
+# CDI's operator is told by its environment which images it starts.
+_IMAGE_VARIABLE = re.compile(
+    r"^\s*(?:- )?name:\s*[\"']?\w+_IMAGE[\"']?\s*\n\s*value:\s*[\"']?([^\s\"']+)", re.MULTILINE
+)
+_OPERATOR_IMAGE = re.compile(r"^(.*/(?:[^/:@]*-)?)virt-operator:([^@]+)$")
 _BLOB = re.compile(r"^(?:\./)?blobs/sha256/([0-9a-f]{64})$")
 _CHUNK = 1 << 20
 
 
 def read_archive(folder: str) -> dict[str, Any]:
-    """The archive as ``{source, version, images: [{reference, file, digest}], faults: [sentence]}``.
+    """The archive as ``{source, version, cdi, images: [{reference, file, digest}], faults: [sentence]}``.
 
-    `file` is an absolute path. An archive without faults holds every image that its manifests name, whole.
+    `file` is an absolute path; `cdi`: whether CDI's manifests are there. An archive without faults holds every image that its
+    manifests name or their operators start, whole.
     """
     description, faults = _description(folder)
     images = [
         {"reference": reference, "file": os.path.join(folder, str(entry["file"])), "digest": str(entry["digest"])}
         for reference, entry in _images(description, faults)
     ]
-    faults.extend(_manifest_faults(folder, {str(image["reference"]) for image in images}))
+    references = {str(image["reference"]) for image in images}
+    with_cdi = any(os.path.exists(os.path.join(folder, name)) for name in _CDI)
+    for name in (*_MANIFESTS, *(_CDI if with_cdi else ())):
+        faults.extend(_manifest_faults(folder, name, references, str(description.get("version") or "")))
     known: dict[tuple[str, str], list[str]] = {}  # one file may stand for several references
     for image in images:
         content = (image["file"], image["digest"])
@@ -39,6 +53,7 @@ def read_archive(folder: str) -> dict[str, Any]:
     return {
         "source": str(description.get("source") or ""),
         "version": str(description.get("version") or ""),
+        "cdi": with_cdi,
         "images": images,
         "faults": faults,
     }
@@ -93,17 +108,28 @@ def _entry_fault(entry: object) -> str:
     return ""
 
 
-def _manifest_faults(folder: str, references: set[str]) -> Iterator[str]:
-    for name in _MANIFESTS:
-        path = os.path.join(folder, name)
-        try:
-            with open(path, encoding="utf-8") as handle:
-                text = handle.read()
-        except OSError as error:
-            yield f"{path} cannot be read ({error.strerror})"
-            continue
-        for reference in sorted(set(_IMAGE_LINE.findall(text)) - references):
-            yield f"{path}: image {reference} is not among the images of archive.json"
+def _manifest_faults(folder: str, name: str, references: set[str], version: str) -> Iterator[str]:
+    path = os.path.join(folder, name)
+    try:
+        with open(path, encoding="utf-8") as handle:
+            text = handle.read()
+    except OSError as error:
+        yield f"{path} cannot be read ({error.strerror})"
+        return
+    named = set(_IMAGE_LINE.findall(text))
+    if name in _CDI:
+        named |= set(_IMAGE_VARIABLE.findall(text))
+    for reference in sorted(named - references):
+        yield f"{path}: image {reference} is not among the images of archive.json"
+    for operator in filter(None, map(_OPERATOR_IMAGE.match, sorted(named))):
+        prefix, tag = operator.groups()
+        own, brought = versions.numbers(version), versions.numbers(tag)
+        if own and brought and own != brought:
+            yield f"archive.json says version {version}, {path} brings {operator[0]}; fetch the archive again"
+        if "virt-api" not in " ".join(_IMAGE_VARIABLE.findall(text)):
+            for component in _COMPONENTS:
+                if f"{prefix}{component}:{tag}" not in references:
+                    yield f"{path}: image {prefix}{component}:{tag}, which the operator starts, is not among the images of archive.json"
 
 
 def _tar_faults(archive: tarfile.TarFile, digest: str) -> list[str]:

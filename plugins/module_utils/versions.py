@@ -124,6 +124,12 @@ def kubevirt_of(kubernetes: object) -> tuple[str, ...]:
     return known if minor(kubernetes) else tuple(row.minor for row in KUBEVIRT)
 
 
+def cdi_of(kubevirt: object) -> str:
+    """The first CDI of the minor that was released with a KubeVirt, such as 1.66.0; empty where that is not known."""
+    row = _kubevirt(kubevirt)
+    return f"{row.cdi}.0" if row else ""
+
+
 def faults(versions: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """What is in no row: the part (`kubernetes`, `kubevirt`, `etcd`) and a sentence with what is allowed.
 

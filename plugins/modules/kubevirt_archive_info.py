@@ -40,6 +40,10 @@ version:
   description: The version of KubeVirt in it.
   type: str
   returned: success
+cdi:
+  description: Whether CDI's manifests are in it.
+  type: bool
+  returned: success
 images:
   description: Its images.
   type: list

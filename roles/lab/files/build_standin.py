@@ -1,7 +1,9 @@
 """Build the stand-in as an archive folder: manifests, one OCI image under five names, archive.json.
 
 Runs as root on a Debian machine with debootstrap; needs only the standard library.
-usage: build_standin.py --output DIR --cache DIR
+usage: build_standin.py --output DIR --cache DIR [--version VERSION]
+
+With a version it calls itself that: the same programs, to upgrade from or to.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from oci_image import Image, Layer, layer_of_folders, write
 HERE = Path(__file__).resolve().parent / "standin"
 VERSION = "v1.9.0-standin"
 PREFIX = "quay.io/kubevirt"
-COMPONENTS = ("virt-operator", "virt-api", "virt-controller", "virt-handler", "virt-launcher")
+COMPONENTS = ("virt-operator", "virt-api", "virt-controller", "virt-handler", "virt-exportproxy", "virt-launcher")
 RELEASE = "bookworm"
 PACKAGES = ("python3", "qemu-system-x86", "qemu-utils", "genisoimage", "busybox-static", "ca-certificates")
 UNNEEDED = (
@@ -140,8 +142,8 @@ def python_root(cache: Path) -> Path:
     return root
 
 
-def app_root(cache: Path) -> Path:
-    """The layer of the application: packages, the stand-in, its commands."""
+def app_root(cache: Path, version: str) -> Path:
+    """The layer of the application: packages, the stand-in, which calls itself `version`, its commands."""
     new = cache / "app.new"
     shutil.rmtree(new, ignore_errors=True)
     target = new / PYTHON
@@ -149,6 +151,8 @@ def app_root(cache: Path) -> Path:
     shutil.copytree(
         HERE / "kubevirt_standin", target / "kubevirt_standin", ignore=shutil.ignore_patterns("__pycache__")
     )
+    about = target / "kubevirt_standin" / "__init__.py"
+    about.write_text(about.read_text().replace(f'"{VERSION}"', f'"{version}"'))
     compile_bytecode(target, new)
     commands = new / "usr/bin"
     commands.mkdir(parents=True)
@@ -178,12 +182,12 @@ def cached_base_layer(cache: Path) -> Layer:
     return Layer(target, **json.loads(note.read_text()))
 
 
-def make_image(cache: Path, target: Path) -> tuple[str, str]:
+def make_image(cache: Path, target: Path, version: str) -> tuple[str, str]:
     """Write the OCI archive: the digest of its manifest, and a tag that changes with what is in it."""
     base = cached_base_layer(cache)
     say("packing the application layer")
-    app = layer_of_folders(cache / "app.layer", [(app_root(cache), "")])
-    tag = f"{VERSION}-{app.digest.removeprefix('sha256:')[:8]}"
+    app = layer_of_folders(cache / "app.layer", [(app_root(cache, version), "")])
+    tag = f"{version}-{app.digest.removeprefix('sha256:')[:8]}"
     environment = [
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
         f"PYTHONPATH=/{PYTHON}",
@@ -200,9 +204,9 @@ def write_manifests(output: Path, tag: str) -> None:
     run(sys.executable, "-B", "-c", code, str(output), f"{PREFIX}/virt-operator:{tag}")
 
 
-def ingredients() -> str:
+def ingredients(version: str) -> str:
     """A digest of all that decides what the archive holds, but for Debian's packages."""
-    digest = hashlib.sha256(json.dumps([RELEASE, PACKAGES, UNNEEDED, shutil.which("python3.11")]).encode())
+    digest = hashlib.sha256(json.dumps([version, RELEASE, PACKAGES, UNNEEDED, shutil.which("python3.11")]).encode())
     own = [Path(__file__).resolve(), HERE.parent / "oci_image.py"]
     for path in [*own, *sorted(HERE.rglob("*"))]:
         if path.is_file() and "__pycache__" not in path.parts:
@@ -214,13 +218,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the stand-in as an archive folder.")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument(
+        "--version", default=VERSION, help=f"what it calls itself, such as v1.8.4-standin; {VERSION} by default"
+    )
     arguments = parser.parse_args()
     if os.geteuid():
         print("build_standin.py needs root: debootstrap makes device files and owners", file=sys.stderr)
         return 1
     cache: Path = arguments.cache.resolve()
     output: Path = arguments.output.resolve()
-    note, made_of = cache / "archive.made-of", ingredients()
+    version: str = arguments.version
+    note, made_of = cache / f"{output.name}.made-of", ingredients(version)
     if (output / "archive.json").exists() and note.exists() and note.read_text() == made_of:
         say(f"unchanged: {output}")
         return 0
@@ -228,12 +236,12 @@ def main() -> int:
     shutil.rmtree(new, ignore_errors=True)
     (new / "images").mkdir(parents=True)
     cache.mkdir(parents=True, exist_ok=True)
-    digest, tag = make_image(cache, new / "images/kubevirt-standin.tar")
+    digest, tag = make_image(cache, new / "images/kubevirt-standin.tar", version)
     write_manifests(new, tag)
     images = {
         f"{PREFIX}/{name}:{tag}": {"file": "images/kubevirt-standin.tar", "digest": digest} for name in COMPONENTS
     }
-    about = {"source": "stand-in", "version": VERSION, "images": images}
+    about = {"source": "stand-in", "version": version, "images": images}
     (new / "archive.json").write_text(json.dumps(about, indent=2) + "\n")
     note.unlink(missing_ok=True)
     shutil.rmtree(output, ignore_errors=True)

@@ -33,7 +33,7 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--storage", action="store_true", help=text)
     dev.add_argument("--no-standin", action="store_true", help="the bare API server only")
     dev.add_argument("--cdi", action="store_true", help="also CDI: DataVolumes and the upload proxy")
-    for name in ("api", "handler", "launcher", "operator"):
+    for name in ("api", "exportproxy", "handler", "launcher", "operator"):
         commands.add_parser(name, help=f"virt-{name}")
     controller = commands.add_parser("controller", help="virt-controller")
     controller.add_argument("--launcher-image", required=True)
@@ -78,6 +78,10 @@ def _component(arguments: argparse.Namespace) -> Coroutine[Any, Any, None]:
         from .api.process import run as run_api
 
         return run_api()
+    if arguments.command == "exportproxy":
+        from .exportproxy import run as run_exportproxy
+
+        return run_exportproxy()
     if arguments.command == "handler":
         from .handler.daemon import run as run_handler
 

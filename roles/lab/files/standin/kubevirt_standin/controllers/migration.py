@@ -229,6 +229,9 @@ class Migrations:
         fresh["status"]["conditions"] = [
             item for item in fresh["status"].get("conditions") or [] if item["type"] != "EvictionRequested"
         ]
+        for pod in self.cluster.pods_of(vmi):
+            if pod["metadata"]["name"] == state.get("targetPod"):
+                fresh["status"]["launcherContainerImageVersion"] = pod["spec"]["containers"][0]["image"]
         if fresh != self.cluster.vmis.get(key_of(vmi)):
             await self.cluster.write(VMI, fresh)
         status: Object = copy.deepcopy(migration.get("status") or {})

@@ -24,6 +24,7 @@ from .restore import Restores
 from .snapshot import Snapshots
 from .vm import VirtualMachines
 from .vmi import Instances
+from .workload_update import WorkloadUpdates
 
 CERTIFICATES = Path("/etc/virt-controller/certs")
 PORT = 8443
@@ -43,6 +44,7 @@ async def run(timing: Timing, image: str, use_emulation: bool) -> None:
         Snapshots(cluster).queue,
         Restores(cluster).queue,
         Clones(cluster).queue,
+        WorkloadUpdates(cluster, settings).queue,
     ]
     phases.observe(cluster.vmis, cluster.migrations, lambda: elector.leading)
     await _serve(elector, cluster, image)

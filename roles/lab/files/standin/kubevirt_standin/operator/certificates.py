@@ -14,7 +14,7 @@ AUTHORITY = "kubevirt-ca"
 OPERATOR = "kubevirt-operator-certs"
 NAMES = tuple(
     f"{service}.kubevirt.svc"
-    for service in ("virt-api", "virt-handler", "virt-controller", "kubevirt-operator-webhook")
+    for service in ("virt-api", "virt-handler", "virt-controller", "virt-exportproxy", "kubevirt-operator-webhook")
 )
 
 

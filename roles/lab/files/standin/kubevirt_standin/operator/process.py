@@ -115,6 +115,8 @@ class Operator:
             pull_policy=spec.get("imagePullPolicy") or "IfNotPresent",
             flags=(spec.get("customizeComponents") or {}).get("flags") or {},
             certificate_mark=mark,
+            infra=(spec.get("infra") or {}).get("nodePlacement") or {},
+            workloads=(spec.get("workloads") or {}).get("nodePlacement") or {},
         )
 
     async def _apply(self, kubevirt: Object) -> None:
@@ -132,11 +134,13 @@ class Operator:
             await kube.apply(CLUSTER_ROLE_BINDING, binding)
         for service in workloads.services():
             await kube.apply(SERVICE, service)
-        for name in ("virt-api", "virt-controller"):
+        for name in workloads.REPLICATED:
             await kube.apply(DEPLOYMENT, apply_all(workloads.deployment(wanted, name), "Deployment", patches))
         await kube.apply(DAEMON_SET, apply_all(workloads.handler(wanted), "DaemonSet", patches))
         for budget in workloads.budgets(wanted):
             await kube.apply(PDB, budget)
+        for name in workloads.REPLICATED if wanted.replicas < 2 else ():
+            await kube.delete(PDB, workloads.NAMESPACE, f"{name}-pdb")
         bundle = authority.base64()
         await install_webhooks(kube, Endpoint(bundle), Endpoint(bundle, service="kubevirt-operator-webhook"))
         await install_api_services(kube, bundle)
@@ -144,11 +148,11 @@ class Operator:
     def _missing(self) -> bool:
         """Whether somebody removed a component."""
         names = {key.rpartition("/")[2] for key in (*self._deployments.store, *self._daemon_sets.store)}
-        return not {"virt-api", "virt-controller", "virt-handler"} <= names
+        return not {*workloads.REPLICATED, "virt-handler"} <= names
 
     def _ready(self) -> bool:
         """Whether each component serves; not every replica need be there, as with the real operator."""
-        for name in ("virt-api", "virt-controller"):
+        for name in workloads.REPLICATED:
             item = self._deployments.get(f"{workloads.NAMESPACE}/{name}")
             status = (item or {}).get("status") or {}
             if (
@@ -193,7 +197,7 @@ class Operator:
             await kube.delete(VALIDATING, "", name)
         for version in ("v1", "v1alpha3"):
             await kube.delete(API_SERVICE, "", f"{version}.subresources.kubevirt.io")
-        for name in ("virt-api", "virt-controller"):
+        for name in workloads.REPLICATED:
             await kube.delete(DEPLOYMENT, workloads.NAMESPACE, name)
             await kube.delete(PDB, workloads.NAMESPACE, f"{name}-pdb")
         await kube.delete(DAEMON_SET, workloads.NAMESPACE, "virt-handler")

@@ -31,7 +31,17 @@ def component_role() -> Object:
         "rules": [
             _rule(KV_GROUPS, ["*"], ["*"]),
             _rule(
-                [""], ["pods", "pods/status", "pods/finalizers", "events", "persistentvolumeclaims", "services"], ["*"]
+                [""],
+                [
+                    "pods",
+                    "pods/status",
+                    "pods/finalizers",
+                    "pods/eviction",
+                    "events",
+                    "persistentvolumeclaims",
+                    "services",
+                ],
+                ["*"],
             ),
             _rule([""], ["nodes", "configmaps", "secrets", "namespaces", "persistentvolumes"], READ),
             _rule([""], ["nodes"], ["patch"]),

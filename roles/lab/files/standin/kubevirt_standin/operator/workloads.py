@@ -11,15 +11,20 @@ from ..resources import Object
 NAMESPACE = "kubevirt"
 CRITICAL = "kubevirt-cluster-critical"
 SPREAD = "kubernetes.io/hostname"
+REPLICATED = ("virt-api", "virt-controller", "virt-exportproxy")
+# The name of the container where it is not that of the component.
+CONTAINERS = {"virt-exportproxy": "exportproxy"}
 SECRETS = {
     "virt-api": "kubevirt-virt-api-certs",
     "virt-controller": "kubevirt-controller-certs",
     "virt-handler": "kubevirt-virt-handler-certs",
+    "virt-exportproxy": "kubevirt-exportproxy-certs",
 }
 ACCOUNTS = {
     "virt-api": "kubevirt-apiserver",
     "virt-controller": "kubevirt-controller",
     "virt-handler": "kubevirt-handler",
+    "virt-exportproxy": "kubevirt-exportproxy",
 }
 SOON_GONE = [
     {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
@@ -43,6 +48,8 @@ class Wanted:
     pull_policy: str = "IfNotPresent"
     flags: dict[str, dict[str, str]] = field(default_factory=dict)
     certificate_mark: str = ""
+    infra: Object = field(default_factory=dict)
+    workloads: Object = field(default_factory=dict)
 
     def image(self, name: str) -> str:
         return f"{self.registry}/{name}:{self.tag}"
@@ -115,7 +122,7 @@ def _arguments(wanted: Wanted, name: str) -> list[str]:
 
 def _container(wanted: Wanted, name: str, port: int) -> Object:
     container: Object = {
-        "name": name,
+        "name": CONTAINERS.get(name, name),
         "image": wanted.image(name),
         "imagePullPolicy": wanted.pull_policy,
         "command": ["kubevirt-standin", name.removeprefix("virt-")],
@@ -136,6 +143,19 @@ def _pod(wanted: Wanted, name: str, port: int) -> Object:
         "containers": [_container(wanted, name, port)],
         "volumes": [{"name": "certs", "secret": {"secretName": SECRETS[name]}}],
     }
+
+
+def placed(pod: Object, placement: Object) -> Object:
+    """The pod with a nodePlacement of the CR; what it has of its own stays."""
+    affinity = (pod.get("affinity") or {}) | (placement.get("affinity") or {})
+    return (
+        pod
+        | {
+            "nodeSelector": (placement.get("nodeSelector") or {}) | pod["nodeSelector"],
+            "tolerations": [*pod["tolerations"], *(placement.get("tolerations") or [])],
+        }
+        | ({"affinity": affinity} if affinity else {})
+    )
 
 
 def _labels(name: str) -> dict[str, str]:
@@ -159,8 +179,8 @@ def _template(wanted: Wanted, name: str, pod: Object) -> Object:
 
 
 def deployment(wanted: Wanted, name: str) -> Object:
-    """virt-api or virt-controller."""
-    pod = _pod(wanted, name, 8443) | _spread(name)
+    """One of those of which there are replicas."""
+    pod = placed(_pod(wanted, name, 8443) | _spread(name), wanted.infra)
     return {
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": _labels(name)},
         "spec": {
@@ -184,6 +204,7 @@ def handler(wanted: Wanted) -> Object:
         {"name": "control", "hostPath": {"path": "/var/run/kubevirt-standin", "type": "DirectoryOrCreate"}}
     )
     pod["tolerations"] = CONTROL_PLANE
+    pod = placed(pod, wanted.workloads)
     # The real one brings the launcher's image to its node this way, and patches of the CR name the container.
     pod["initContainers"] = [
         {
@@ -210,7 +231,8 @@ def budgets(wanted: Wanted) -> list[Object]:
             "metadata": {"name": f"{name}-pdb", "namespace": NAMESPACE, "labels": _labels(name)},
             "spec": {"minAvailable": wanted.replicas - 1, "selector": {"matchLabels": {"kubevirt.io": name}}},
         }
-        for name in ("virt-api", "virt-controller")
+        for name in REPLICATED
+        if wanted.replicas > 1
     ]
 
 
@@ -218,6 +240,7 @@ def services() -> list[Object]:
     """virt-api, the operator's webhooks and the headless service of all metrics."""
     return [
         _service("virt-api", {"kubevirt.io": "virt-api"}, 8443),
+        _service("virt-exportproxy", {"kubevirt.io": "virt-exportproxy"}, 8443),
         _service("kubevirt-operator-webhook", {"kubevirt.io": "virt-operator"}, "webhooks"),
         _service("kubevirt-prometheus-metrics", {"prometheus.kubevirt.io": "true"}, "metrics", headless=True),
     ]
