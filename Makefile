@@ -61,6 +61,11 @@ RUNS ?= 5
 drill: venv collection ## Repeats the drill on the running lab, RUNS times; medians go to reports/drills.json
 	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/failover_drill.yml -e failover_drill_runs=$(RUNS)
 
+.PHONY: drill-nodes
+drill-nodes: venv collection ## Takes each node of the running lab in turn; the worst figures go to reports/platform.json
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/failover_drill.yml -e failover_drill_each_node=true \
+	  -e '{"failover_drill_budget": {"api_gap_seconds": 1.5, "vip_gap_seconds": 1.5, "write_stall_seconds": 10, "requests_failed_beyond_gap": 0}}'
+
 .PHONY: lab-destroy
 lab-destroy: venv collection ## Ends the lab; what was built or downloaded stays under .cache
 	$(BIN)/ansible-playbook playbooks/lab.yml -e lab_state=absent
@@ -90,6 +95,10 @@ scenario: venv collection ## Molecule on the nodes of the running lab
 	@$(BIN)/python tests/run.py scenario
 e2e: venv collection ## The demo from nothing to the report, and the lab's end
 	@$(BIN)/python tests/run.py e2e
+
+.PHONY: docs
+docs: venv ## Writes docs/reference.md, the variables of all roles, from their argument specs
+	@$(BIN)/python docs/reference.py
 
 .PHONY: bench
 bench: venv collection ## Measures the modules and the inventory beside their peers; figures go to reports/bench.json

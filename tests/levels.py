@@ -160,6 +160,7 @@ CHECKS: tuple[Check, ...] = (
     _lint("types-storage", *MYPY, "ask_nfs.py", "brick_files.py", folder=COPY / "roles/shared_storage/files"),
     _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
+    _lint("types-docs", *MYPY, "reference.py", folder=COPY / "docs"),
     _lint("types-benchmarks", *MYPY, "-p", "kubevirt_bench", folder=COPY / "tests/benchmarks", MYPYPATH=BENCH_PATH),
     _lint("yamllint", "yamllint", "--strict", "."),
     _lint("ansible-lint", "ansible-lint", "--offline", "--strict", "--profile=production", "--nocolor", minutes=15),
@@ -172,6 +173,7 @@ CHECKS: tuple[Check, ...] = (
         ".",
     ),
     _lint("changelog", "antsibull-changelog", "lint"),
+    _lint("reference", "python", "docs/reference.py", "--check"),
     _lint("build-import", "python", "tests/build_import.py", str(OUT / "build")),
     Check(
         "sanity",
@@ -204,6 +206,24 @@ CHECKS: tuple[Check, ...] = (
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
         for name in ("kubernetes", "kvm_node", "load_balancer", "network", "shared_storage")
+    ),
+    Check(
+        "long",
+        "upgrade",
+        _tool(
+            "python",
+            "-m",
+            "pytest",
+            "tests/e2e/long",
+            f"--junitxml={OUT / 'long-upgrade.xml'}",
+            "--quiet",
+            "--color=no",
+        ),
+        60,
+        (root, platform),
+        OUT / "long-upgrade.xml",
+        folder=REPOSITORY,
+        long=True,
     ),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
     _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),

@@ -110,4 +110,11 @@ options:
         description: Seconds between two accepted connections of the VIP.
         type: float
         default: 3.0
+      write_stall_seconds:
+        description: Seconds in which a machine of another node acknowledged no write, as its answers tell; asked only where there is one.
+        type: float
+        default: 30.0
+      requests_failed_beyond_gap:
+        description: Requests to the API that failed although they were not made within its longest gap; no limit by default.
+        type: int
 """

@@ -26,6 +26,9 @@ options:
     description: The file to write.
     type: path
     required: true
+  platform_path:
+    description: A file that gets the worst figures beside those of others, as C(node_loss_...); for a series that took each node.
+    type: path
   command:
     description: What the file names as the command that measured.
     type: str
@@ -82,6 +85,7 @@ def argument_spec() -> ArgumentSpec:
         {
             "folders": {"type": "list", "elements": "path", "required": True},
             "path": {"type": "path", "required": True},
+            "platform_path": {"type": "path"},
             "command": {"type": "str", "default": ""},
             "commit": {"type": "str", "default": ""},
         }
@@ -114,6 +118,9 @@ def main() -> None:
     origin = reports.Origin(given["command"], given["commit"], ", ".join(sources))
     if not module.check_mode:
         reports.write_figures(os.path.abspath(given["path"]), figures, origin)
+        if given["platform_path"]:
+            nodes = [str(each.get("node")) for each in found]
+            reports.add_figures(os.path.abspath(given["platform_path"]), series.of_each_node(figures, nodes), origin)
     faults = [figure.fault() for figure in figures if not figure.passed]
     module.exit_json(changed=True, figures=reports.as_entries(figures, origin), faults=faults)
 

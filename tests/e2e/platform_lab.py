@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +32,14 @@ class Played:
         return {host: int(number) for host, number in found}
 
 
+def _playbook(name: str, *arguments: str, inventory: Path = INVENTORY) -> list[str]:
+    return ["ansible-playbook", "-i", str(inventory), f"playbooks/{name}.yml", *arguments]
+
+
 def play(name: str, *arguments: str, inventory: Path = INVENTORY) -> Played:
     """Runs a playbook of the collection."""
-    command = ["ansible-playbook", "-i", str(inventory), f"playbooks/{name}.yml", *arguments]
     done = subprocess.run(
-        command,
+        _playbook(name, *arguments, inventory=inventory),
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -43,6 +48,29 @@ def play(name: str, *arguments: str, inventory: Path = INVENTORY) -> Played:
         check=False,
     )
     return Played(done.returncode, done.stdout)
+
+
+def break_off(name: str, *arguments: str, at: str) -> str:
+    """Runs a playbook and kills it, and all that it started, when its output has `at`; what it said until then."""
+    said = []
+    with subprocess.Popen(
+        _playbook(name, *arguments),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            said.append(line)
+            if at in line:
+                os.killpg(running.pid, signal.SIGKILL)
+                return "".join(said)
+    raise AssertionError(
+        f"{name} ended by itself with {running.returncode} and never said {at!r}: {''.join(said)[-6000:]}"
+    )
 
 
 def kubectl(*arguments: str) -> str:

@@ -64,6 +64,42 @@ def longest_gap(samples: Sequence[Sample], ended: float) -> Value:
     return Value(round(gap, 3), len(samples))
 
 
+def failed_beyond_gap(samples: Sequence[Sample], ended: float) -> Value:
+    """How many questions failed that were not asked within the longest time without a good answer."""
+    good = [float(sample["monotonic"]) for sample in samples if sample["ok"]]
+    if not good:
+        return Value(None, len(samples), "no good answer was ever seen")
+    begin, end = max(zip(good, [*good[1:], ended]), key=lambda pair: pair[1] - pair[0])
+    beyond = [
+        sample
+        for sample in samples
+        if not sample["ok"]
+        and (sample["monotonic"] <= begin or sample["monotonic"] - float(sample.get("seconds", 0.0)) >= end)
+    ]
+    return Value(len(beyond), len(samples))
+
+
+def write_stall(timeline: Timeline, scene: Scene) -> Value:
+    """The longest time in which a VM of another node acknowledged no new write, in seconds; at most, as its answers tell."""
+    survivors = [machine for machine in scene.machines if machine.node != scene.node]
+    return _combine([_stall(timeline, scene, machine) for machine in survivors], max)
+
+
+def _stall(timeline: Timeline, scene: Scene, machine: Machine) -> Value:
+    answers = _answers(timeline, machine)
+    if not answers:
+        return Value(None, 0, f"{machine.name} never answered")
+    moments: list[float] = []
+    highest: tuple[int, int] = (-1, -1)
+    for answer in answers:
+        written = (int(answer["epoch"]), int(answer["counter"]))
+        if written > highest:
+            moments.append(float(answer["monotonic"]))
+            highest = written
+    stalls = [later - earlier for earlier, later in zip(moments, [*moments[1:], scene.ended])]
+    return Value(round(max(stalls), 3), len(answers))
+
+
 def first_answer(timeline: Timeline, scene: Scene, machine: Machine) -> tuple[Sample | None, str]:
     """A lost VM's first answer with a new epoch from another node, or why there is none."""
     before = _acknowledged(timeline, scene, machine)

@@ -54,6 +54,8 @@ def budget() -> ArgumentSpec:
         "writers_at_once": {"type": "int", "default": default.writers_at_once},
         "api_gap_seconds": {"type": "float", "default": default.api_gap_seconds},
         "vip_gap_seconds": {"type": "float", "default": default.vip_gap_seconds},
+        "write_stall_seconds": {"type": "float", "default": default.write_stall_seconds},
+        "requests_failed_beyond_gap": {"type": "int"},
     }
     return ArgumentSpec({"budget": {"type": "dict", "options": limits, "apply_defaults": True}})
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any, Callable
 
@@ -32,9 +33,34 @@ def figures(reports: Sequence[Report], budget: Budget) -> list[Figure]:
         _figure(reports, "vip_gap_seconds", "vip_gap_seconds_median", "s", None, median),
         _figure(reports, "vip_gap_seconds", "vip_gap_seconds_worst", "s", budget.vip_gap_seconds, max),
     ]
+    # A drill that took the node of all machines had nobody left to write.
+    writing = [report for report in reports if "write_stall_seconds" in report]
+    if writing:
+        limit = budget.write_stall_seconds
+        found.append(_figure(writing, "write_stall_seconds", "write_stall_seconds_worst", "s", limit, max))
+    beyond = "requests_failed_beyond_gap"
+    found.append(_figure(reports, beyond, beyond, "requests", budget.requests_failed_beyond_gap, sum))
     found += [_phase(reports, name) for name in PHASES]
     failed = sum(1 for report in reports if not report["passed"])
     return [*found, Figure("drills_failed", failed if reports else None, "drills", 0, len(reports))]
+
+
+def of_each_node(figures_found: Sequence[Figure], nodes: Sequence[str]) -> list[Figure]:
+    """The worst of a series that took each node in turn, under the names of the platform's figures."""
+    names = {
+        "rto_seconds_worst": "node_loss_rto_seconds",
+        "api_gap_seconds_worst": "node_loss_api_gap_seconds",
+        "vip_gap_seconds_worst": "node_loss_vip_gap_seconds",
+        "write_stall_seconds_worst": "node_loss_write_stall_seconds",
+        "requests_failed_beyond_gap": "node_loss_requests_failed_beyond_gap",
+        "rpo_writes_lost": "node_loss_writes_lost",
+        "writers_at_once": "node_loss_writers_at_once",
+    }
+    return [
+        replace(figure, name=names[figure.name], more={"nodes": list(nodes)})
+        for figure in figures_found
+        if figure.name in names
+    ]
 
 
 def _figure(

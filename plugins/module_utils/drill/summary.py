@@ -17,6 +17,8 @@ _TITLES = {
     "writers_at_once": "writers of one disk at once",
     "api_gap_seconds": "API gap, through the VIP",
     "vip_gap_seconds": "VIP gap",
+    "requests_failed_beyond_gap": "API requests failed beyond the gap",
+    "write_stall_seconds": "stall of writes on the other nodes",
 }
 
 

@@ -28,6 +28,8 @@ class Budget:
     writers_at_once: int = 1
     api_gap_seconds: float = 3.0
     vip_gap_seconds: float = 3.0
+    write_stall_seconds: float = 30.0
+    requests_failed_beyond_gap: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,16 @@ def _measured(timeline: Timeline, scene: Scene, budget: Budget) -> list[Figure]:
         ("writers_at_once", figures.writers_at_once(timeline, scene), "processes", budget.writers_at_once),
         ("api_gap_seconds", figures.longest_gap(timeline.of("api"), scene.ended), "s", budget.api_gap_seconds),
         ("vip_gap_seconds", figures.longest_gap(timeline.of("vip"), scene.ended), "s", budget.vip_gap_seconds),
+        (
+            "requests_failed_beyond_gap",
+            figures.failed_beyond_gap(timeline.of("api"), scene.ended),
+            "requests",
+            budget.requests_failed_beyond_gap,
+        ),
     ]
+    if len(scene.lost) < len(scene.machines):  # else nobody was left to write
+        stall = figures.write_stall(timeline, scene)
+        values.append(("write_stall_seconds", stall, "s", budget.write_stall_seconds))
     return [Figure(name, found.value, unit, limit, found.samples, found.why) for name, found, unit, limit in values]
 
 

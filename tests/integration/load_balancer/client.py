@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks one address again and again, each time on a new connection, until its standard input ends or the time is over.
 
-`python3 client.py ADDRESS PORT PER_SECOND [SECONDS]` prints {requests, failures, gap}: how many requests, what failed, and the longest
-time in seconds between two good answers. One more connection stays open all the time and asks once a second: `kept` counts
-its answers.
+`python3 client.py ADDRESS PORT PER_SECOND TIMEOUT [SECONDS]` prints {requests, failures, gap}: how many requests, what failed (one
+that was not answered within TIMEOUT, too), and the longest time in seconds between two good answers. One more connection stays
+open all the time and asks once a second: `kept` counts its answers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-ADDRESS, PORT, PER_SECOND = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+ADDRESS, PORT, PER_SECOND, TIMEOUT = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 OVER = threading.Event()
 
 
@@ -44,13 +44,13 @@ def keep(found: dict[str, Any]) -> None:
 
 def main() -> None:
     found: dict[str, Any] = {"requests": 0, "failures": [], "gap": 0.0, "kept": 0}
-    wait = partial(time.sleep, float(sys.argv[4])) if len(sys.argv) > 4 else sys.stdin.read
+    wait = partial(time.sleep, float(sys.argv[5])) if len(sys.argv) > 5 else sys.stdin.read
     threading.Thread(target=lambda: (wait(), OVER.set()), daemon=True).start()
     keeper = threading.Thread(target=keep, args=(found,))
     keeper.start()
     last = time.monotonic()
     while not OVER.wait(1 / PER_SECOND):
-        connection = HTTPConnection(ADDRESS, PORT, timeout=1)
+        connection = HTTPConnection(ADDRESS, PORT, timeout=TIMEOUT)
         found["requests"] += 1
         try:
             ask(connection)

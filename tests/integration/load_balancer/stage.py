@@ -148,10 +148,10 @@ class Stage:
         wait_until(one, "the VIP is on one node")
         return found[0]
 
-    def client(self, per_second: float) -> subprocess.Popen[str]:
+    def client(self, per_second: float, timeout: float = 1.0) -> subprocess.Popen[str]:
         """Asks the VIP until its standard input ends."""
         command = ("ip", "netns", "exec", SWITCH, sys.executable, str(HERE / "client.py"))
-        arguments = (str(VIP["address"]), str(VIP["port"]), str(per_second))
+        arguments = (str(VIP["address"]), str(VIP["port"]), str(per_second), str(timeout))
         return subprocess.Popen((*command, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .kubernetes_role import ROLE, inventory_faults, text
+from .kubernetes_role import inventory_faults, text, value
 
 URLS = [f"https://192.0.2.2{number}:2379" for number in (1, 2, 3)]
 GIVEN: dict[str, Any] = {
@@ -38,15 +38,15 @@ def faults(members: int = 1, **given: Any) -> str:
     return "\n".join(inventory_faults(**{**GIVEN, **given, "groups": {"control_plane": hosts}, "hostvars": hostvars}))
 
 
-def test_kubeadm_is_given_its_members_and_the_files_of_the_host() -> None:
+def test_kubeadm_is_given_its_members_and_the_files_of_the_host(files: dict[str, str]) -> None:
     documents = yaml.safe_load_all(text("kubeadm-init.yaml.j2", **GIVEN, kubernetes_etcd_image_tag="9"))
     (cluster,) = [one for one in documents if one["kind"] == "ClusterConfiguration"]
     assert list(cluster["etcd"]) == ["external"]
     external = cluster["etcd"]["external"]
     assert external["endpoints"] == URLS
-    configure = (ROLE / "tasks" / "configure.yml").read_text()
-    assert {Path(external[key]).parent.name for key in ("caFile", "certFile", "keyFile")} == {"etcd"}
-    assert "__kubernetes_etcd_files" in configure
+    paths = value("__kubernetes_external_etcd_paths", **GIVEN, **files)
+    assert {entry["path"] for entry in paths[1:]} == {external[key] for key in ("caFile", "certFile", "keyFile")}
+    assert {(entry["mode"], entry["secret"], entry["content"]) for entry in paths[1:]} == {("0600", True, "pem")}
 
 
 def test_a_whole_description_has_no_fault(files: dict[str, str]) -> None:

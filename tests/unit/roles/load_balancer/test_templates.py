@@ -107,9 +107,3 @@ def test_the_firewall_lets_in_the_members_alone() -> None:
 )
 def test_only_what_is_needed_is_installed(given: dict[str, Any], expected: list[str]) -> None:
     assert sorted(value("__load_balancer_wanted", **given)) == expected
-
-
-def test_no_service_is_reloaded_that_is_not_there() -> None:
-    assert sorted(value("__load_balancer_services", load_balancer_proxy="nginx")) == ["keepalived", "nginx"]
-    with_rules = value("__load_balancer_services", load_balancer_firewall="nftables")
-    assert sorted(with_rules) == ["haproxy", "keepalived", "kubevirt-ha-vrrp-firewall.service"]

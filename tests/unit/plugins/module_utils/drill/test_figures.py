@@ -40,6 +40,8 @@ def test_a_sound_recovery_passes_with_the_figures_of_its_story() -> None:
         "writers_at_once": 1,
         "api_gap_seconds": 1.2,
         "vip_gap_seconds": 0.8,
+        "requests_failed_beyond_gap": 0,
+        "write_stall_seconds": 0.2,
     }
     assert verdict.phases == {
         "detect": 4.0,
@@ -49,6 +51,49 @@ def test_a_sound_recovery_passes_with_the_figures_of_its_story() -> None:
         "boot": 2.0,
         "serve": 3.0,
     }
+
+
+class TestWriteStall:
+    """Of the machines on the nodes that stayed."""
+
+    def test_a_counter_that_stands_still_stalls_although_it_answers(self) -> None:
+        timeline = Timeline(
+            [
+                guest("demo-2", second / 10, 1, 500 + (second if not 20 < second < 85 else 20), 0)
+                for second in range(200)
+            ]
+        )
+        assert figures.write_stall(timeline, Story.scene).value == 6.5
+
+    def test_a_counter_that_never_moves_again_stalls_to_the_end(self) -> None:
+        timeline = Timeline([guest("demo-2", second / 10, 1, 500, 0) for second in range(100)])
+        assert figures.write_stall(timeline, Story.scene).value == 20.0
+
+    def test_nobody_left_to_write_is_no_figure(self) -> None:
+        story = Story()
+        scene = dataclasses.replace(story.scene, machines=MACHINES[:1])
+        names = {figure.name for figure in judge(story.timeline(), scene, Budget(), PROBES).figures}
+        assert "write_stall_seconds" not in names
+
+    def test_no_answer_is_no_figure_and_a_fault(self) -> None:
+        assert any("demo-2 never answered" in fault for fault in faults(Story(drop=("guest",))))
+
+
+class TestFailedBeyondGap:
+    def test_a_failure_within_the_gap_is_part_of_it(self) -> None:
+        assert figures.failed_beyond_gap(Story().timeline().of("api"), T0 + 20).value == 0
+
+    def test_one_that_was_asked_in_the_gap_and_given_up_later_is_too(self) -> None:
+        late = {**sample("api", "vip", 1.25, False), "seconds": 1.0}
+        assert figures.failed_beyond_gap(Story(more=[late]).timeline().of("api"), T0 + 20).value == 0
+
+    def test_one_before_and_one_after_count(self) -> None:
+        more = [{**sample("api", "vip", moment, False), "seconds": 0.01} for moment in (-5.01, 9.01)]
+        assert figures.failed_beyond_gap(Story(more=more).timeline().of("api"), T0 + 20).value == 2
+
+    def test_without_a_good_answer_there_is_none(self) -> None:
+        found = figures.failed_beyond_gap([sample("api", "vip", 1, False)], T0 + 20)
+        assert (found.value, found.why) == (None, "no good answer was ever seen")
 
 
 class TestRecoveryTime:

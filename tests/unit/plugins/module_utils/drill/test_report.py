@@ -73,7 +73,7 @@ def test_the_newest_is_also_the_latest(tmp_path: Path) -> None:
 def test_junit_counts_a_case_a_figure_and_one_for_the_rest(tmp_path: Path, story: Story, failures: int) -> None:
     write(tmp_path / "reports" / "a", story)
     suite = ElementTree.parse(tmp_path / "reports" / "a" / "junit.xml").getroot()
-    assert suite.get("tests") == "6"
+    assert suite.get("tests") == "8"
     assert suite.get("failures") == str(failures) == str(len(suite.findall("testcase/failure")))
 
 
@@ -168,6 +168,23 @@ class TestSeries:
         found = self.figures(self.one(20.0), self.one(None, passed=False))
         assert found["rto_seconds_median"].value is None
         assert "1 of 2 drills" in found["rto_seconds_median"].fault()
+
+    def test_nobody_left_to_write_in_one_drill_leaves_the_stall_of_the_others(self) -> None:
+        found = self.figures({**self.one(20.0), "write_stall_seconds": 4.0}, self.one(20.0))
+        assert (found["write_stall_seconds_worst"].value, found["write_stall_seconds_worst"].samples) == (4.0, [4.0])
+        assert "write_stall_seconds_worst" not in self.figures(self.one(20.0))
+
+    def test_each_node_in_turn_gives_the_worst_under_the_names_of_the_platform(self) -> None:
+        drills = [{**self.one(20.0, gap=gap), "requests_failed_beyond_gap": 0} for gap in (1.0, 1.4, 1.2)]
+        found = series.of_each_node(series.figures(drills, Budget(api_gap_seconds=1.5)), ["n1", "n2", "n3"])
+        (gap,) = [figure for figure in found if figure.name == "node_loss_api_gap_seconds"]
+        assert (gap.value, gap.limit, gap.samples, gap.more) == (
+            1.4,
+            1.5,
+            [1.0, 1.4, 1.2],
+            {"nodes": ["n1", "n2", "n3"]},
+        )
+        assert gap.passed
 
     def test_no_drills_are_no_figures(self) -> None:
         assert not any(figure.passed for figure in self.figures().values())

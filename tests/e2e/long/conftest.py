@@ -1,0 +1,15 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What takes long and leaves the platform other than it was, in the order of the files' names: on the demo's platform."""
+
+from __future__ import annotations
+
+import pytest
+from demo_run import LAB
+
+
+@pytest.fixture(scope="session", autouse=True)
+def platform_is_there() -> None:
+    if not (LAB / "kubeconfig").exists():
+        pytest.skip("needs the demo's platform: `make demo` lays it out")
