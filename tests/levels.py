@@ -147,7 +147,16 @@ INTEGRATION = tuple(
     )
 )
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
-ON_PLATFORM = ("backup", "kubernetes", "kubevirt", "kubevirt_upgrade", "monitoring", "node_remediation", "placement", "status")
+ON_PLATFORM = (
+    "backup",
+    "kubernetes",
+    "kubevirt",
+    "kubevirt_upgrade",
+    "monitoring",
+    "node_remediation",
+    "placement",
+    "status",
+)
 ON_NODES = sorted({path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - set(ON_PLATFORM))
 
 CHECKS: tuple[Check, ...] = (
