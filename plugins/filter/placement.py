@@ -14,7 +14,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placem
 
 # Parameters of the module, where they begin a sentence, are variables of the role; those of the reserve one each.
 _PARAMETER = re.compile(rf"^(?:{'|'.join(sorted(options.options()))})\b")
-_RESERVE, _CLASSES = re.compile(r"^reserve\."), re.compile(r"(?<=declare it in )(?=priority_classes)")
+_RESERVE = re.compile(r"^reserve\.")
+_CLASSES = re.compile(r"(?<=declare it in )(?=priority_classes)")
 
 
 def placement_faults(wanted: Any, nodes: Iterable[str] | None = None, first: bool = False) -> list[str]:
