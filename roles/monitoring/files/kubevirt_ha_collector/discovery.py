@@ -17,25 +17,27 @@ Target = dict[str, Any]
 _GUESTS = "kubevirt-ha.virtops/guest-metrics"
 _SLICE_OF = "kubernetes.io/service-name"
 _OVER = ("Succeeded", "Failed")
+# virt-exportproxy is not among them: it serves disks.
+_KUBEVIRT = ("virt-api", "virt-controller", "virt-handler", "virt-operator")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Pods of one job: those of a namespace with a label that begins so, by the port of that name."""
+    """Pods of one job: those of a namespace whose label has one of these values, by the port of that name."""
 
     job: str
     namespace: str
     label: str
-    begins: str
+    values: tuple[str, ...]
     port: str
 
 
 def jobs(kubevirt: str) -> tuple[Wanted, ...]:
     """The jobs of pods; kubevirt: the namespace of KubeVirt."""
     return (
-        Wanted("kubevirt", kubevirt, "kubevirt.io", "virt-", "metrics"),
-        Wanted("metrics-server", "kube-system", "k8s-app", "metrics-server", "https"),
-        Wanted("coredns", "kube-system", "k8s-app", "kube-dns", "metrics"),
+        Wanted("kubevirt", kubevirt, "kubevirt.io", _KUBEVIRT, "metrics"),
+        Wanted("metrics-server", "kube-system", "k8s-app", ("metrics-server",), "https"),
+        Wanted("coredns", "kube-system", "k8s-app", ("kube-dns",), "metrics"),
     )
 
 
@@ -54,7 +56,7 @@ def pods(found: Iterable[Object], wanted: Wanted) -> Iterator[Target]:
     for pod in found:
         meta, status = pod["metadata"], pod.get("status") or {}
         component = (meta.get("labels") or {}).get(wanted.label) or ""
-        if not component.startswith(wanted.begins) or status.get("phase") in _OVER or not status.get("podIP"):
+        if component not in wanted.values or status.get("phase") in _OVER or not status.get("podIP"):
             continue
         labels = {"host": str(pod["spec"].get("nodeName") or ""), "pod": meta["name"], "component": component}
         for container in pod["spec"].get("containers") or []:

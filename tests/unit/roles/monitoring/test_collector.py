@@ -235,7 +235,7 @@ def test_pods_of_a_job_are_found_by_label_port_and_phase() -> None:
         pod("a", **label),
         pod("b", phase="Failed", **label),
         pod("c", port="webhooks", **label),
-        pod("d", **{"kubevirt.io": "other"}),
+        pod("d", **{"kubevirt.io": "virt-exportproxy"}),
         pod("e") | {"status": {}},
     ]
     assert list(discovery.pods(found, kubevirt)) == [
