@@ -21,6 +21,7 @@ A frame is an offset and a length, 8 and 4 bytes, then the bytes. The last one h
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -220,7 +221,8 @@ def receive(source: IO[bytes], path: str, size: int, owner: str, force: bool) ->
         raise
     folder = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
-        os.fsync(folder)
+        with contextlib.suppress(OSError):  # not every file system keeps names that way
+            os.fsync(folder)
     finally:
         os.close(folder)
 
