@@ -147,7 +147,7 @@ INTEGRATION = tuple(
     )
 )
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
-ON_PLATFORM = ("kubernetes", "kubevirt", "node_remediation", "status")
+ON_PLATFORM = ("kubernetes", "kubevirt", "monitoring", "node_remediation", "status")
 ON_NODES = sorted({path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - set(ON_PLATFORM))
 
 CHECKS: tuple[Check, ...] = (
@@ -158,6 +158,7 @@ CHECKS: tuple[Check, ...] = (
     _lint("types-lab", *MYPY, ".", folder=COPY / "roles/lab/files/nspawn_lab"),
     _lint("types-load-balancer", *MYPY, "vrrp_listen.py", folder=COPY / "roles/load_balancer/files"),
     _lint("types-storage", *MYPY, "ask_nfs.py", "brick_files.py", folder=COPY / "roles/shared_storage/files"),
+    _lint("types-monitoring", *MYPY, "-p", "kubevirt_ha_collector", folder=COPY / "roles/monitoring/files"),
     _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
     _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
     _lint("types-docs", *MYPY, "reference.py", folder=COPY / "docs"),

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import cgroups
 import network
+import pager
 import provision
 from config import LabConfig, load
 from node import Node
@@ -38,10 +39,12 @@ def say(**values: object) -> None:
 
 
 def services(lab: LabConfig) -> None:
-    """The bridge, the registry and a BMC a node."""
+    """The bridge, the registry, a pager and a BMC a node."""
     say(service="bridge", changed=network.up(lab))
     registry = ["docker-registry", "serve", str(lab.folder / "registry.yml")]
     say(service="registry", changed=Daemon(lab.run, "registry").start(registry))
+    pages = [sys.executable, str(Path(__file__).parent), "--folder", str(lab.folder), "pager"]
+    say(service="pager", changed=Daemon(lab.run, "pager").start(pages))
     for node in lab.nodes:
         bmc = [sys.executable, str(Path(__file__).parent), "--folder", str(lab.folder), "bmc", node.name]
         say(service=f"bmc-{node.name}", changed=Daemon(lab.run, f"bmc-{node.name}").start(bmc))
@@ -86,14 +89,14 @@ def restore_link(lab: LabConfig, name: str) -> None:
 def status(lab: LabConfig) -> None:
     for node in lab.nodes:
         say(node=node.name, running=Node(lab, node).running())
-    for name in ("registry", *(f"bmc-{node.name}" for node in lab.nodes)):
+    for name in ("registry", "pager", *(f"bmc-{node.name}" for node in lab.nodes)):
         say(service=name, running=Daemon(lab.run, name).pid() is not None)
 
 
 def destroy(lab: LabConfig) -> None:
     """Ends every process of the lab and removes its links and cgroups. Files are the role's."""
     changed = False
-    for service in ("registry", *(f"bmc-{node.name}" for node in lab.nodes)):
+    for service in ("registry", "pager", *(f"bmc-{node.name}" for node in lab.nodes)):
         changed |= Daemon(lab.run, service).stop()
     for config in lab.nodes:
         node = Node(lab, config)
@@ -112,7 +115,7 @@ def bmc(lab: LabConfig, name: str) -> None:
     serve(lab, name)
 
 
-LAB_COMMANDS = {"services": services, "status": status, "destroy": destroy}
+LAB_COMMANDS = {"services": services, "status": status, "destroy": destroy, "pager": pager.serve}
 NODE_COMMANDS = {
     "create": create,
     "start": start,

@@ -21,7 +21,7 @@ class NodeConfig:
 
 @dataclass(frozen=True)
 class LabConfig:
-    """The whole lab. ``folder`` holds everything that it keeps."""
+    """The whole lab. ``folder`` holds everything that it keeps; ``pager_port``: where alerts are sent to, on ``address``."""
 
     folder: Path
     bridge: str
@@ -29,6 +29,7 @@ class LabConfig:
     prefix: int
     bmc_user: str
     nodes: tuple[NodeConfig, ...]
+    pager_port: int = 8020
 
     @property
     def run(self) -> Path:

@@ -133,3 +133,13 @@ def test_a_reboot_lets_the_system_shut_down_before_it_boots(
     monkeypatch.setattr(network, "cut", lambda _name: done.append("cut"))
     node.Node(lab, lab.node("n1")).reboot(patience=7)
     assert done == ["stop 7", "start"]
+
+
+def test_a_page_is_kept_with_its_alerts_and_the_time() -> None:
+    import pager
+
+    body = json.dumps({"receiver": "pager", "alerts": [{"status": "firing", "labels": {"alertname": "NodeLost"}}]})
+    kept = json.loads(pager.line(body.encode(), 12.5))
+    assert kept == {"at": 12.5, "alerts": [{"status": "firing", "labels": {"alertname": "NodeLost"}}]}
+    with pytest.raises(KeyError):
+        pager.line(b"{}", 1.0)

@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the variables of the role monitoring, each by the variable's name and with what is allowed. Pure.
+
+A rule's expression is Prometheus' own business: promtool is asked for it where it is at hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+FORMS = ("hosts", "operator")
+# The receiver that takes everything where none is given.
+NOBODY = "nobody"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
+_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d|w|y)")
+_SIZE = re.compile(r"[0-9]+(B|KB|MB|GB|TB|PB|EB)")
+_TIMER = ("s", "m", "h")
+_WEBHOOK_URLS = ("url", "url_file")
+
+
+def faults(given: Mapping[str, Any]) -> list[str]:
+    """Every fault.
+
+    given: the role's variables without `monitoring_`, and `members` (hosts of monitoring_nodes), `port_owners` ({port: what has it}),
+    `endpoint` (host:port of the API).
+    """
+    return [
+        *_members(given),
+        *_times(given),
+        *_ports(given),
+        *_receivers(given),
+        *_rules(given.get("extra_rules")),
+        *_web(given),
+    ]
+
+
+def seconds(text: Any) -> float | None:
+    """Seconds of a duration with one unit, as Prometheus writes it; None where it is none."""
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    return int(found[1]) * _UNITS[found[2]] if found and int(found[1]) > 0 else None
+
+
+def _members(given: Mapping[str, Any]) -> Iterator[str]:
+    if not given.get("members"):
+        yield "inventory: group monitoring_nodes is empty; name the hosts that Prometheus and Alertmanager run on in it"
+    if given.get("form") not in FORMS:
+        yield f"monitoring_form: {given.get('form')} is unknown; allowed are {', '.join(FORMS)}"
+    if not given.get("kubeconfig"):
+        yield "monitoring_kubeconfig is empty; give the path of an admin kubeconfig on the controller, or set kubernetes_kubeconfig"
+    if not given.get("endpoint"):
+        yield "kubernetes_api_endpoint is empty; give host:port of the API behind its VIP"
+
+
+def _times(given: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("scrape_interval", "slow_scrape_interval", "retention"):
+        if seconds(given.get(name)) is None:
+            yield f"monitoring_{name}: {given.get(name)!r} is no duration; allowed is a number with ms, s, m, h, d, w or y, such as 10s or 15d"
+    size = given.get("retention_size")
+    if size and not (isinstance(size, str) and _SIZE.fullmatch(size)):
+        yield f"monitoring_retention_size: {size!r} is no size; allowed is a number with B, KB, MB, GB, TB, PB or EB, such as 20GB, or nothing"
+    beat = given.get("collector_interval")
+    if seconds(beat) is None or not str(beat).endswith(_TIMER) or str(beat).endswith("ms"):
+        yield f"monitoring_collector_interval: {beat!r} is no interval; allowed is a number with s, m or h, such as 15s"
+    fast, slow = seconds(given.get("scrape_interval")), seconds(given.get("slow_scrape_interval"))
+    if fast and fast < 1:
+        yield f"monitoring_scrape_interval: {given['scrape_interval']} is below a second; allowed is 1s or more"
+    if fast and slow and slow < fast:
+        yield (
+            f"monitoring_slow_scrape_interval: {given['slow_scrape_interval']} is shorter than monitoring_scrape_interval,"
+            f" {given['scrape_interval']}; allowed is as long or longer"
+        )
+
+
+def _ports(given: Mapping[str, Any]) -> Iterator[str]:
+    taken = {int(port): str(owner) for port, owner in (given.get("port_owners") or {}).items() if _port(port)}
+    for name in ("prometheus_port", "alertmanager_port", "alertmanager_cluster_port", "node_exporter_port"):
+        variable, number = f"monitoring_{name}", _port(given.get(name))
+        if not number:
+            yield f"{variable}: {given.get(name)!r} is no port; allowed are 1 to 65535"
+        elif number in taken:
+            yield f"{variable}: {number} is the port of {taken[number]} too; give each its own"
+        else:
+            taken[number] = variable
+
+
+def _port(value: Any) -> int:
+    number = int(value) if str(value).isdigit() else 0
+    return number if 0 < number < 65536 else 0
+
+
+def _receivers(given: Mapping[str, Any]) -> Iterator[str]:
+    variable = "monitoring_alertmanager_receivers"
+    receivers = given.get("alertmanager_receivers") or []
+    if not _is_list(receivers):
+        yield f"{variable}: must be a list of receivers as Alertmanager has them"
+        return
+    names: list[str] = []
+    for number, receiver in enumerate(receivers, 1):
+        name = receiver.get("name") if isinstance(receiver, Mapping) else None
+        if not name or not isinstance(name, str):
+            yield f"{variable}: receiver {number} has no name; give it one, and the route names it"
+            continue
+        if name == NOBODY or name in names:
+            why = "the role's own, which sends nothing" if name == NOBODY else "given twice"
+            yield f"{variable}: {name}: the name is {why}; take another"
+        names.append(name)
+        yield from _webhooks(f"{variable}: {name}", receiver.get("webhook_configs") or [])
+    yield from _route("monitoring_alertmanager_route", given.get("alertmanager_route") or {}, [*names, NOBODY])
+
+
+def _webhooks(where: str, webhooks: Any) -> Iterator[str]:
+    for number, webhook in enumerate(webhooks if _is_list(webhooks) else [webhooks], 1):
+        url = (
+            next((webhook[key] for key in _WEBHOOK_URLS if webhook.get(key)), "")
+            if isinstance(webhook, Mapping)
+            else ""
+        )
+        if not url:
+            yield f"{where}: webhook {number} has no url; give one such as https://pager.example.net/alerts"
+        elif "url" in webhook and not re.match(r"https?://[^/\s]+", str(url)):
+            yield f"{where}: webhook {number}: url {url!r} is none; allowed begin with http:// or https://"
+
+
+def _route(where: str, route: Any, names: Sequence[str]) -> Iterator[str]:
+    if not isinstance(route, Mapping):
+        yield f"{where}: must be a route as Alertmanager has it: receiver, group_by, group_wait, routes"
+        return
+    receiver = route.get("receiver")
+    if receiver and receiver not in names:
+        yield f"{where}: there is no receiver {receiver}; allowed are {', '.join(names)}"
+    for number, child in enumerate(route.get("routes") or [], 1):
+        yield from _route(f"{where}: route {number}", child, names)
+
+
+def _rules(groups: Any) -> Iterator[str]:
+    variable = "monitoring_extra_rules"
+    if not _is_list(groups or []):
+        yield f"{variable}: must be a list of groups, each with name and rules"
+        return
+    seen: set[str] = set()
+    for number, group in enumerate(groups or [], 1):
+        name = group.get("name") if isinstance(group, Mapping) else None
+        if not name:
+            yield f"{variable}: group {number} has no name; each group has name and rules"
+            continue
+        if name in seen:
+            yield f"{variable}: group {name} is given twice; give each its own name"
+        seen.add(name)
+        if not _is_list(group.get("rules")) or not group["rules"]:
+            yield f"{variable}: group {name} has no rules; give a list of rules, each with alert or record, and expr"
+
+
+def _web(given: Mapping[str, Any]) -> Iterator[str]:
+    certificate, key = given.get("tls_cert_file"), given.get("tls_key_file")
+    if bool(certificate) != bool(key):
+        lacks, there = ("key", "cert") if certificate else ("cert", "key")
+        yield f"monitoring_tls_{lacks}_file is empty; it goes with monitoring_tls_{there}_file"
+    users = given.get("web_users") or {}
+    if not isinstance(users, Mapping):
+        yield "monitoring_web_users: must be a map of users to bcrypt hashes, such as htpasswd -nBC 10 prints"
+        return
+    for user, digest in users.items():
+        if not str(digest).startswith(("$2a$", "$2b$", "$2y$")):
+            yield f"monitoring_web_users: {user}: is no bcrypt hash; take what htpasswd -nBC 10 prints behind the colon"
+    user = given.get("web_user")
+    if users and user not in users:
+        yield f"monitoring_web_user: {user!r} is none of monitoring_web_users; Prometheus logs in to Alertmanager with it: {', '.join(users)}"
+    if users and not given.get("web_password_file"):
+        yield "monitoring_web_password_file is empty; give the path on the controller of the password of monitoring_web_user"
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
