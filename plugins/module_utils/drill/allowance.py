@@ -44,7 +44,7 @@ def judge(reports: Sequence[Report], budget: Mapping[str, Any] | None) -> dict[s
 
 
 def _limits(budget: Mapping[str, Any] | None) -> dict[str, Number]:
-    known = [*asdict(Budget()), *(f"phase_{name}_seconds" for name in PHASES)]
+    known = [*asdict(Budget()), *(f"phase_{name}_seconds" for name in PHASES), "alert_fired_seconds"]
     if budget is None:
         return asdict(Budget())
     if not isinstance(budget, Mapping) or not budget:

@@ -14,6 +14,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.lanes import Lane, lanes
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Timeline
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 
 WIDTH, GUTTER, LANE, BAR, TOP = 1120, 190, 24, 16, 34
 LEAD_SECONDS = 6.0
@@ -59,19 +60,40 @@ def _head(scene: Scene, verdict: Verdict, content: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_FIGURES = '<div class="figures">'
+
+
 def _figures(verdict: Verdict) -> str:
-    boxes = []
-    for figure in verdict.figures:
-        bad = any(fault.startswith(figure.name) for fault in verdict.faults)
-        shown = "not measured" if figure.value is None else f"{figure.value:g} {figure.unit}"
-        side = "at least" if figure.at_least else "at most"
-        limit = "no limit" if figure.limit is None else f"{side} {figure.limit:g} {figure.unit}"
-        name = figure.name.replace("_", " ")
-        boxes.append(
-            f'<div class="figure{" bad" if bad else ""}">{escape(name)}<b>{escape(shown)}</b>'
-            f"<small>{escape(limit)}, {figure.samples} samples</small></div>"
-        )
-    return f'<div class="figures">{"".join(boxes)}</div>'
+    bad = {figure.name for figure in verdict.figures if any(fault.startswith(figure.name) for fault in verdict.faults)}
+    return f"{_FIGURES}{''.join(_box(figure, figure.name in bad) for figure in verdict.figures)}</div>"
+
+
+def _box(figure: Figure, bad: bool) -> str:
+    shown = "not measured" if figure.value is None else f"{figure.value:g} {figure.unit}"
+    side = "at least" if figure.at_least else "at most"
+    limit = "no limit" if figure.limit is None else f"{side} {figure.limit:g} {figure.unit}"
+    name = figure.name.replace("_", " ")
+    return (
+        f'<div class="figure{" bad" if bad else ""}">{escape(name)}<b>{escape(shown)}</b>'
+        f"<small>{escape(limit)}, {figure.samples} samples</small></div>"
+    )
+
+
+def with_figures(text: str, more: Sequence[Figure]) -> str:
+    """A page with figures that were measured after it was written; one that did not pass makes it the page of a failed drill."""
+    boxes = "".join(_box(figure, not figure.passed) for figure in more)
+    faults = [figure.fault() for figure in more if not figure.passed]
+    lines = []
+    for line in text.splitlines():
+        if line.startswith(_FIGURES):
+            if faults:
+                lines.append("<ul>" + "".join(f"<li>{escape(fault)}</li>" for fault in faults) + "</ul>")
+            line = line[: -len("</div>")] + boxes + "</div>"
+        elif faults and ("<h1>" in line or "<title>" in line):
+            line = line.replace("verdict passed", "verdict failed").replace(">passed<", ">failed<")
+            line = line.replace(": passed<", ": failed<")
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def _marks(timeline: Timeline, scene: Scene) -> list[tuple[float, str]]:

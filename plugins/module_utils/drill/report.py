@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
@@ -16,10 +17,11 @@ from xml.etree import ElementTree
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import figures
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.figures import Scene
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.page import page
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.page import page, with_figures
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.samples import Timeline
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.summary import table
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import PARTITION_CONTROL, Verdict
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 
 EVENTS = "events.jsonl"
 REPORT = "report.json"
@@ -122,6 +124,39 @@ def write(
     reports.write_text(os.path.join(folder, "summary.txt"), table(content, os.path.abspath(folder)))
     _make_latest(folder)
     return content
+
+
+def amend(folder: str, more: Sequence[Figure], origin: reports.Origin) -> dict[str, Any]:
+    """Adds figures that were measured after the report was written, to all of its files: report.json's new content."""
+    path = os.path.join(folder, REPORT)
+    with open(path, encoding="utf-8") as file:
+        content = json.load(file)
+    faults = [figure.fault() for figure in more if not figure.passed]
+    content.update({figure.name: figure.value for figure in more})
+    content["figures"].update(reports.as_entries(list(more), origin))
+    content["faults"] += faults
+    content["passed"] = bool(content["passed"]) and not faults
+    reports.write_json(path, content)
+    reports.write_text(os.path.join(folder, "summary.txt"), table(content, os.path.abspath(folder)))
+    for name, change in (("junit.xml", _more_cases), ("index.html", with_figures)):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            changed = change(file.read(), more)
+        reports.write_text(os.path.join(folder, name), changed)
+    _make_latest(folder)
+    return dict(content)
+
+
+def _more_cases(text: str, more: Sequence[Figure]) -> str:
+    suite = ElementTree.fromstring(text)
+    scenario = suite[0].get("classname", "")
+    for figure in more:
+        case = ElementTree.SubElement(suite, "testcase", classname=scenario, name=figure.name)
+        if not figure.passed:
+            ElementTree.SubElement(case, "failure", message=figure.fault()).text = figure.fault()
+    failed = sum(not figure.passed for figure in more)
+    suite.set("tests", str(int(suite.get("tests", "0")) + len(more)))
+    suite.set("failures", str(int(suite.get("failures", "0")) + failed))
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _make_latest(folder: str) -> None:

@@ -40,9 +40,24 @@ def figures(reports: Sequence[Report], budget: Budget) -> list[Figure]:
         found.append(_figure(writing, "write_stall_seconds", "write_stall_seconds_worst", "s", limit, max))
     beyond = "requests_failed_beyond_gap"
     found.append(_figure(reports, beyond, beyond, "requests", budget.requests_failed_beyond_gap, sum))
+    found += _alerts(reports)
     found += [_phase(reports, name) for name in PHASES]
     failed = sum(1 for report in reports if not report["passed"])
     return [*found, Figure("drills_failed", failed if reports else None, "drills", 0, len(reports))]
+
+
+def _alerts(reports: Sequence[Report]) -> list[Figure]:
+    """The figures of alerts, where one drill has them; each drill has its own limit, and the series that of the first."""
+    told = [report["figures"] for report in reports if "alert_fired_seconds" in report]
+    if not told:
+        return []
+    limit = told[0]["alert_fired_seconds"]["limit"]
+    return [
+        _figure(reports, "alert_fired_seconds", "alert_fired_seconds_median", "s", None, median),
+        _figure(reports, "alert_fired_seconds", "alert_fired_seconds_worst", "s", limit, max),
+        _figure(reports, "alerts_delivered", "alerts_delivered_most", "notifications", 1, max),
+        replace(_figure(reports, "alert_cleared", "alert_cleared", "alerts", 1, min), at_least=True),
+    ]
 
 
 def of_each_node(figures_found: Sequence[Figure], nodes: Sequence[str]) -> list[Figure]:
@@ -55,6 +70,8 @@ def of_each_node(figures_found: Sequence[Figure], nodes: Sequence[str]) -> list[
         "requests_failed_beyond_gap": "node_loss_requests_failed_beyond_gap",
         "rpo_writes_lost": "node_loss_writes_lost",
         "writers_at_once": "node_loss_writers_at_once",
+        "alert_fired_seconds_worst": "node_loss_alert_fired_seconds",
+        "alerts_delivered_most": "node_loss_alerts_delivered",
     }
     return [
         replace(figure, name=names[figure.name], more={"nodes": list(nodes)})

@@ -19,6 +19,9 @@ _TITLES = {
     "vip_gap_seconds": "VIP gap",
     "requests_failed_beyond_gap": "API requests failed beyond the gap",
     "write_stall_seconds": "stall of writes on the other nodes",
+    "alert_fired_seconds": "power loss to the alert of it",
+    "alerts_delivered": "how often the alert was sent",
+    "alert_cleared": "the alert was over after the node's return",
 }
 
 

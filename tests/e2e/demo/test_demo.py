@@ -19,6 +19,9 @@ NUMBERS = (
     "writers_at_once",
     "api_gap_seconds",
     "vip_gap_seconds",
+    "alert_fired_seconds",
+    "alerts_delivered",
+    "alert_cleared",
 )
 
 
