@@ -58,7 +58,7 @@ def archive(tmp_path: Path) -> Callable[..., Path]:
         import made_up_manifests
         from oci_image import Image, layer_of_files, write
 
-        folder = tmp_path / "archive"
+        folder = tmp_path / f"archive-{version}"
         (folder / "images").mkdir(parents=True)
         layer = layer_of_files(tmp_path / "layer", {"hello": (0o644, b"hello\n")})
         digest = write(folder / "images/one.tar", Image(f"{registry}/virt-operator:{version}", (layer,), {}))

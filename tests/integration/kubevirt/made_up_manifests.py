@@ -105,8 +105,8 @@ class Operators:
     budgets: whether disruption budgets are made that let one pod go.
     """
 
-    def __init__(self, client: Client, version: str = "v1.9.0", *, budgets: bool = True) -> None:
-        self._client, self._version, self._budgets = client, version, budgets
+    def __init__(self, client: Client, *, budgets: bool = True) -> None:
+        self._client, self._budgets = client, budgets
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -129,7 +129,9 @@ class Operators:
     def _kubevirt(self) -> None:
         cr = self._client.get(KUBEVIRT, "kubevirt", "kubevirt")
         replicas = int(cr["spec"]["infra"]["replicas"])
-        image = "quay.io/kubevirt/{}:" + self._version
+        own = self._client.get(DEPLOYMENT, "virt-operator", "kubevirt")["spec"]["template"]["spec"]["containers"][0]
+        version = own["image"].rpartition(":")[2]
+        image = "quay.io/kubevirt/{}:" + version
         for name in REPLICATED:
             self._make(DEPLOYMENT, deployment(name, "kubevirt", image.format(name), replicas))
             if self._budgets:
@@ -143,7 +145,7 @@ class Operators:
         self._make(DAEMON_SET, {**handler, "kind": "DaemonSet"})
         self._ready("kubevirt")
         conditions = [{"type": "Available", "status": "True"}, {"type": "Degraded", "status": "False"}]
-        told = {"observedKubeVirtVersion": self._version, "targetKubeVirtVersion": self._version, "phase": "Deployed"}
+        told = {"observedKubeVirtVersion": version, "targetKubeVirtVersion": version, "phase": "Deployed"}
         status = {**told, "conditions": conditions, "observedGeneration": cr["metadata"]["generation"]}
         self._client.patch(KUBEVIRT, "kubevirt", {"status": status}, "kubevirt", subresource="status")
 
@@ -162,10 +164,9 @@ class Operators:
         found = self._client.find(resource, meta["name"], meta["namespace"])
         if found is None:
             self._client.create(resource, copy.deepcopy(body), meta["namespace"])
-        elif found["spec"].get("replicas") != body["spec"].get("replicas"):
-            self._client.patch(
-                resource, meta["name"], {"spec": {"replicas": body["spec"]["replicas"]}}, meta["namespace"]
-            )
+        elif _differs(found, body):
+            change = {key: value for key, value in body["spec"].items() if key in ("replicas", "template")}
+            self._client.patch(resource, meta["name"], {"spec": change}, meta["namespace"])
 
     def _ready(self, namespace: str) -> None:
         for resource in (DEPLOYMENT, DAEMON_SET):
@@ -181,6 +182,16 @@ class Operators:
                     self._client.patch(
                         resource, item["metadata"]["name"], {"status": status}, namespace, subresource="status"
                     )
+
+
+def _differs(found: Object, body: Object) -> bool:
+    """Whether replicas or image are others than asked for."""
+
+    def told(item: Object) -> tuple[Any, Any]:
+        containers = ((item["spec"].get("template") or {}).get("spec") or {}).get("containers") or [{}]
+        return item["spec"].get("replicas"), containers[0].get("image")
+
+    return told(found) != told(body)
 
 
 def add_nodes(client: Client, number: int) -> None:

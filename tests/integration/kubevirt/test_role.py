@@ -31,6 +31,30 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
         yield found
 
 
+def test_an_upgrade_by_one_minor_and_no_way_back(
+    play: Play, archive: Archive, registry: Registry, cluster: Path, client: Any
+) -> None:
+    given: dict[str, Any] = {
+        "kubernetes_kubeconfig": str(cluster),
+        "kubevirt_source": "archive",
+        "kubevirt_registry": registry.address,
+        "kubevirt_registry_ca_file": str(registry.authority),
+        "kubevirt_timeout": 60,
+    }
+    add_nodes(client, 3)
+    older, newer = str(archive(version="v1.8.4")), str(archive(version="v1.9.0"))
+    with Operators(client).working():
+        for folder in (older, newer):
+            played = play("kubevirt", **given, kubevirt_archive=folder)
+            assert played.code == 0, played.text[-3000:]
+        assert client.get(KUBEVIRT, "kubevirt", "kubevirt")["status"]["observedKubeVirtVersion"] == "v1.9.0"
+        back = play("kubevirt", **given, kubevirt_archive=older)
+    assert back.code != 0
+    assert "kubevirt_archive: v1.8.4 is older than KubeVirt v1.9.0, which runs" in back.text
+    image = client.get(DEPLOYMENT, "virt-operator", "kubevirt")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image.endswith(":v1.9.0")
+
+
 def test_kubevirt_and_cdi_of_an_archive(
     play: Play, archive: Archive, registry: Registry, cluster: Path, client: Any
 ) -> None:
