@@ -42,7 +42,9 @@ def notes(name: str) -> list[str]:
 
 def test_a_node_is_rebooted_and_its_machines_run_on(demo: Demo) -> None:
     before, running = boot_id(), instances()
-    given = json.dumps({"maintenance_reboot": "always", "maintenance_probe_urls": PROBES, "maintenance_pause_limit": PAUSE})
+    given = json.dumps(
+        {"maintenance_reboot": "always", "maintenance_probe_urls": PROBES, "maintenance_pause_limit": PAUSE}
+    )
     played = platform.play("maintenance", "--limit", NODE, "--extra-vars", given)
     assert played.code == 0, played.text[-6000:]
     assert boot_id() != before

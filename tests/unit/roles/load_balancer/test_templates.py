@@ -81,7 +81,7 @@ def test_a_balancer_speaks_to_its_peers_alone(host: str) -> None:
 
 def test_priorities_differ() -> None:
     said = [render("keepalived.conf.j2", host, load_balancer_vips=[API]) for host in HOSTS]
-    found = [re.search(r"priority (\d+)", text)[1] for text in said]  # type: ignore[index]
+    found = [re.search(r"^  priority (\d+)", text, re.MULTILINE)[1] for text in said]  # type: ignore[index]
     assert len(set(found)) == len(HOSTS)
 
 
