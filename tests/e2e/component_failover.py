@@ -25,6 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# The collection as `make collection` copies it.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache"))
+
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import platform_state, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
