@@ -134,7 +134,14 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "preflight": (),
 }
 # Those that take more than three minutes, and the second of two that differ in little.
-LONG_SCENARIOS = ("shared_storage_ceph", "load_balancer_nginx", "network")
+LONG_SCENARIOS = (
+    "shared_storage_ceph",
+    "kubevirt_upgrade",
+    "load_balancer_nginx",
+    "monitoring",
+    "network",
+    "placement",
+)
 # One after the other: those that hold the order of short-lived states, and those that lay out links or namespaces of the machine.
 ALONE = {"contract", "faults", "kvm_node", "load_balancer", "network", "preflight", "shared_storage"}
 INTEGRATION = tuple(

@@ -58,6 +58,11 @@ options:
       balancer_address:
         description: Its address among the load balancers, where that is another.
         type: str
+      held:
+        description: Its ports that nobody can listen on now, as RV(held) of O(state=listen) has them. They are not asked.
+        type: list
+        elements: int
+        default: []
   api_port:
     description: Port of each API server.
     type: int
@@ -133,6 +138,11 @@ busy:
   returned: with O(state=listen)
   type: list
   elements: int
+held:
+  description: The ports that a connection of the host's own goes out from, so that nobody can listen there now.
+  returned: with O(state=listen)
+  type: list
+  elements: int
 asked:
   description: How many connections were tried.
   returned: with O(state=ask)
@@ -164,6 +174,7 @@ def main() -> None:
         "address": {"type": "str", "required": True},
         "storage_address": {"type": "str"},
         "balancer_address": {"type": "str"},
+        "held": {"type": "list", "elements": "int", "default": []},
     }
     spec = {
         "state": {"type": "str", "choices": ["listen", "ask", "stop"], "required": True},

@@ -15,6 +15,7 @@ import select
 import socket
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 DOOR = "\0virtops-kubevirt-ha-preflight"
@@ -26,11 +27,23 @@ _BACKLOG = 128
 _PATIENCE = 3.0
 
 
-def open_ports(wanted: Iterable[tuple[str, int]]) -> tuple[list[socket.socket], list[int], dict[int, str]]:
-    """Listening sockets of what is free, the ports that are in use, and why others cannot be opened."""
-    found: list[socket.socket] = []
-    busy: list[int] = []
-    refused: dict[int, str] = {}
+@dataclass(frozen=True)
+class Opened:
+    """What came of opening ports.
+
+    ears: listening sockets of what was free; busy: ports with a service that is asked in its place; held: ports that a
+    connection of the host's own goes out from, so that nobody can listen there now; refused: port → why it cannot be opened.
+    """
+
+    ears: list[socket.socket] = field(default_factory=list)
+    busy: list[int] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def open_ports(wanted: Iterable[tuple[str, int]]) -> Opened:
+    """Opens the ports of addresses of this host."""
+    result = Opened()
     for address, port in wanted:
         opened = None
         try:
@@ -40,15 +53,23 @@ def open_ports(wanted: Iterable[tuple[str, int]]) -> tuple[list[socket.socket], 
             opened.bind(place)
             opened.listen(_BACKLOG)
             opened.setblocking(False)
-            found.append(opened)
+            result.ears.append(opened)
         except OSError as error:
             if opened:
                 opened.close()
-            if error.errno == errno.EADDRINUSE:  # a service is there already, and is asked in its place
-                busy.append(port)
+            if error.errno == errno.EADDRINUSE:
+                (result.busy if _answers(address, port) else result.held).append(port)
             elif error.errno != errno.EADDRNOTAVAIL:  # an address that is not here is told by the role that it is for
-                refused[port] = error.strerror or str(error)
-    return found, busy, refused
+                result.refused[port] = error.strerror or str(error)
+    return result
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=_PATIENCE).close()
+    except OSError:
+        return False
+    return True
 
 
 def vrrp_ear() -> socket.socket:

@@ -31,13 +31,17 @@ class Service:
 
 @dataclass(frozen=True)
 class Node:
-    """A host of the inventory. address: among Kubernetes' nodes; the others where a role was given its own."""
+    """A host of the inventory. address: among Kubernetes' nodes; the others where a role was given its own.
+
+    held: ports that nobody can listen on now and nobody is asked for.
+    """
 
     name: str
     groups: tuple[str, ...]
     address: str
     storage_address: str = ""
     balancer_address: str = ""
+    held: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Node:
@@ -49,6 +53,7 @@ class Node:
             own,
             str(given.get("storage_address") or own),
             str(given.get("balancer_address") or own),
+            tuple(given.get("held") or ()),
         )
 
     def on(self, network: str) -> str:
@@ -97,7 +102,9 @@ def questions(own: Node | None, nodes: Iterable[Node], api_port: int) -> list[Qu
         for node in nodes
         if own is None or node.name != own.name
         for each in services(api_port)
-        if _any(node.groups, each.served_by) and (own is None or _any(own.groups, each.used_by))
+        if _any(node.groups, each.served_by)
+        and (own is None or _any(own.groups, each.used_by))
+        and each.port not in node.held
     ]
 
 

@@ -35,13 +35,13 @@ def _wants(module: AnsibleModule, check: str) -> bool:
 def _listen(module: AnsibleModule, own: Node | None, _nodes: list[Node]) -> dict[str, Any]:
     listener.stop()  # one of a run that was broken off
     if own is None:
-        return {"opened": [], "busy": [], "faults": []}
-    ears, busy, refused = listener.open_ports(plan.opened(own, module.params["api_port"]))
+        return {"opened": [], "busy": [], "held": [], "faults": []}
+    found = listener.open_ports(plan.opened(own, module.params["api_port"]))
     vrrp = listener.vrrp_ear() if plan.LOAD_BALANCERS in own.groups and _wants(module, "vrrp") else None
-    opened = [ear.getsockname()[1] for ear in ears]
-    listener.start(ears, vrrp, module.params["seconds"])
-    told = list(faults.of_opening(own.name, refused)) if _wants(module, "ports") else []
-    return {"opened": opened, "busy": busy, "faults": told}
+    opened = [ear.getsockname()[1] for ear in found.ears]
+    listener.start(found.ears, vrrp, module.params["seconds"])
+    told = list(faults.of_opening(own.name, found.refused)) if _wants(module, "ports") else []
+    return {"opened": opened, "busy": found.busy, "held": found.held, "faults": told}
 
 
 def _stop(module: AnsibleModule, own: Node | None, nodes: list[Node]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def test_each_host_has_its_groups_and_an_address_a_network() -> None:
     assert nodes["n1"] == {
         "name": "n1",
         "groups": ["control_plane", "kvm_nodes"],
+        "held": [],
         "address": "192.0.2.11",
         "storage_address": "192.0.2.11",
         "balancer_address": "203.0.113.1",

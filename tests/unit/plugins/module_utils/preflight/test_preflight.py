@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.preflight import asker, disk, faults, plan
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.preflight import asker, disk, faults, listener, plan
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.preflight.asker import Answer, Echo
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.preflight.plan import Node, Question
 
@@ -128,3 +129,25 @@ def test_a_disk_is_measured_where_the_folder_will_be_and_nothing_is_left(tmp_pat
     assert (found["folder"], found["writes"]) == (str(tmp_path), 3)
     assert found["p99_ms"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_a_connection_goes_out_from_is_held_and_not_asked() -> None:
+    """GlusterFS' ports lie among those that the kernel gives to clients."""
+    with socket.socket() as server, socket.socket() as client, socket.socket() as service:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.bind(("127.0.0.1", 0))
+        client.connect(server.getsockname())
+        service.bind(("127.0.0.1", 0))
+        service.listen()
+        held, busy = client.getsockname()[1], service.getsockname()[1]
+        found = listener.open_ports([("127.0.0.1", held), ("127.0.0.1", busy)])
+    assert (found.ears, found.busy, found.held, found.refused) == ([], [busy], [held], {})
+
+
+def test_a_held_port_is_asked_of_nobody() -> None:
+    nodes = [plan.Node(name, ("storage_nodes",), f"192.0.2.{number}") for number, name in enumerate(("n1", "n2"), 1)]
+    asked = plan.questions(nodes[0], nodes, 6443)
+    assert 49152 in {question.port for question in asked}
+    nodes[1] = plan.Node.of({"name": "n2", "groups": ["storage_nodes"], "address": "192.0.2.2", "held": [49152]})
+    assert {question.port for question in plan.questions(nodes[0], nodes, 6443)} == {q.port for q in asked} - {49152}

@@ -8,11 +8,11 @@ from __future__ import annotations
 import component_failover
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
-from demo_run import LAB, Demo
+from demo_run import LAB
 
 
 @pytest.fixture(scope="module")
-def figures(demo: Demo) -> dict[str, reports.Figure]:
+def figures() -> dict[str, reports.Figure]:
     """One loss of each component; the figures go to reports/systems.json, whether they pass or not."""
     found = component_failover.measure(str(LAB / "kubeconfig"))
     for figure in found:
