@@ -44,9 +44,9 @@ collection: ## Copies the collection to where Ansible finds it
 	  && mv $$new $(COLLECTION) && rm -rf $$new.old
 
 .PHONY: lab
-lab: venv collection ## Boots the lab: nodes, BMCs, registry; KUBEVIRT_ARCHIVE=/path gives a KubeVirt other than the stand-in
+lab: venv collection ## Boots the lab: nodes, BMCs, registry; KUBEVIRT_ARCHIVE=/path gives a KubeVirt other than the stand-in, MONITORING=true a Prometheus a node
 	@install -d $(CACHE)/lab && install -d -m 700 $(dir $(PROGRESS)) && : >$(PROGRESS) && { tail -n 0 -F $(PROGRESS) 2>/dev/null & } && trap "kill $$!" EXIT && set -x \
-	&& ansible-playbook playbooks/lab.yml $(if $(KUBEVIRT_ARCHIVE),-e lab_kubevirt_archive=$(abspath $(KUBEVIRT_ARCHIVE)))
+	&& ansible-playbook playbooks/lab.yml $(if $(KUBEVIRT_ARCHIVE),-e lab_kubevirt_archive=$(abspath $(KUBEVIRT_ARCHIVE))) $(if $(MONITORING),-e lab_monitoring=$(MONITORING))
 
 .PHONY: demo
 demo: lab ## The whole product on this machine: a platform, virtual machines, a power loss, a report

@@ -57,6 +57,11 @@ def platform() -> str:
     return "" if (LAB / "kubeconfig").exists() else "needs a platform on the lab: `make demo` lays it out"
 
 
+def monitored() -> str:
+    there = (LAB / "inventory.yml").exists() and "monitoring_nodes:" in (LAB / "inventory.yml").read_text()
+    return "" if there else "needs monitoring nodes: `make lab MONITORING=true`, then `make demo MONITORING=true`"
+
+
 def holds(pattern: str) -> Need:
     """Needs files by `pattern`, a glob below the repository."""
     return lambda: "" if any(REPOSITORY.glob(pattern)) else f"there is nothing by {pattern}"
@@ -218,7 +223,7 @@ CHECKS: tuple[Check, ...] = (
     *INTEGRATION,
     *(_scenario(name) for name in ON_NODES),
     _e2e("demo", 45, memory),
-    *(_scenario(name, platform) for name in ON_PLATFORM),
+    *(_scenario(name, platform, *((monitored,) if name == "monitoring" else ())) for name in ON_PLATFORM),
     _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
