@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from ansible.module_utils.urls import ConnectionError as UrlsError
+from ansible.module_utils.urls import open_url
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import alerts
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts import Fired
 
@@ -39,7 +37,6 @@ class Alertmanagers:
 
     def __init__(self, urls: Mapping[str, str], access: Access) -> None:
         self._urls, self._access = dict(urls), access
-        self._context = ssl.create_default_context(cafile=access.ca_cert or None)
         self.asked = 0
 
     def ask(self) -> dict[str, Answer]:
@@ -51,14 +48,17 @@ class Alertmanagers:
 
     def _ask(self, url: str) -> Answer:
         query = urllib.parse.urlencode({"filter": f'alertname="{alerts.ALERT}"'})
-        request = urllib.request.Request(f"{url.rstrip('/')}/api/v2/alerts?{query}")
-        if self._access.username:
-            pair = f"{self._access.username}:{self._access.password}".encode()
-            request.add_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+        known = {"url_username": self._access.username, "url_password": self._access.password, "force_basic_auth": True}
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT, context=self._context) as answer:
+            with open_url(
+                f"{url.rstrip('/')}/api/v2/alerts?{query}",
+                timeout=_TIMEOUT,
+                ca_path=self._access.ca_cert or None,
+                use_proxy=False,
+                **(known if self._access.username else {}),
+            ) as answer:
                 return list(json.load(answer))
-        except (OSError, ValueError):
+        except (OSError, ValueError, UrlsError):
             return None
 
     def until_fired(self, node: str, t0: float, until: float) -> Fired:

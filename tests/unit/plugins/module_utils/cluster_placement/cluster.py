@@ -70,7 +70,7 @@ class Cluster:
         if resource.kind in self.unknown:
             raise NotFound("is not there", answer=Answer(404, {}, None))
         self.lists.append(resource.kind)
-        key, _, value = (selectors.get("label_selector") or "").partition("=")
+        key, _equals, value = (selectors.get("label_selector") or "").partition("=")
         found = [
             copy.deepcopy(item)
             for (kind, inside, _name), item in self.objects.items()

@@ -30,8 +30,11 @@ OPERATOR = {
 }
 
 
-def cr(overrides: dict[str, Any] | None = None, profile: dict[str, Any] = PROFILE, **changed: Any) -> dict[str, Any]:
-    found: dict[str, Any] = resource.kubevirt(BASE, given(**changed), profile, overrides or {})["spec"]
+def cr(
+    overrides: dict[str, Any] | None = None, profile: dict[str, Any] | None = None, **changed: Any
+) -> dict[str, Any]:
+    chosen = PROFILE if profile is None else profile
+    found: dict[str, Any] = resource.kubevirt(BASE, given(**changed), chosen, overrides or {})["spec"]
     return found
 
 
