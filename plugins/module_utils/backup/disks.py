@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import extents
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.extents import BLOCK, EMPTY, LAST, Broken
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.process import Process
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.regions import Regions
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Host
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
@@ -135,7 +136,7 @@ class HostFiles:
 
     def _receive(
         self,
-        process: subprocess.Popen[bytes],
+        process: Process,
         path: str,
         dest: Regions,
         known: Known,
@@ -183,12 +184,9 @@ class HostFiles:
             self._check(process, path, _words(process))
 
     @contextlib.contextmanager
-    def _run(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    def _run(self, *arguments: str) -> Iterator[Process]:
         with tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(
-                self._words(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said
-            )
-            process.said = said  # type: ignore[attr-defined]
+            process = Process(self._words(arguments), said, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             try:
                 yield process
             finally:
@@ -205,7 +203,7 @@ class HostFiles:
         # What ssh is given goes through a shell on the other side.
         return [*self._command, " ".join(shlex.quote(word) for word in ("python3", "-c", program, *arguments))]
 
-    def _check(self, process: subprocess.Popen[bytes], path: str, said: str) -> None:
+    def _check(self, process: Process, path: str, said: str) -> None:
         if process.returncode:
             raise self._failed(path, said or f"it ended with {process.returncode}")
 
@@ -255,7 +253,7 @@ def piped(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Process) -> None:
     """Lets a process whose streams are closed clean up, for a moment."""
     try:
         process.wait(_END_SECONDS)
@@ -264,7 +262,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _communicate(process: subprocess.Popen[bytes]) -> tuple[str, str]:
+def _communicate(process: Process) -> tuple[str, str]:
     try:
         out, _none = process.communicate(b"", timeout=_SECONDS)
     except subprocess.TimeoutExpired:
@@ -274,16 +272,14 @@ def _communicate(process: subprocess.Popen[bytes]) -> tuple[str, str]:
     return out.decode("utf-8", "replace"), _words(process)
 
 
-def _words(process: subprocess.Popen[bytes]) -> str:
+def _words(process: Process) -> str:
     """The last line that was told on standard error."""
-    said: Any = process.said  # type: ignore[attr-defined]
-    said.seek(0)
-    lines = said.read().decode("utf-8", "replace").strip().splitlines()
-    return str(lines[-1])[:400] if lines else ""
+    lines = process.words().strip().splitlines()
+    return lines[-1][:400] if lines else ""
 
 
 @contextlib.contextmanager
-def _limited(process: subprocess.Popen[bytes], seconds: float | None) -> Iterator[threading.Event]:
+def _limited(process: Process, seconds: float | None) -> Iterator[threading.Event]:
     """Ends a process that takes longer; the event tells that it did."""
     late = threading.Event()
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restic_output
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import piped
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.process import Process
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic_output import Damage, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, without_password
@@ -147,7 +148,7 @@ class Restic:
             while stream.read(_PIECE):
                 pass  # it waits until somebody takes what it has
             if process.wait():
-                why, fix = restic_output.reason(_said(process))
+                why, fix = restic_output.reason(process.words())
                 raise ResticFailed(
                     f"{path} of snapshot {snapshot[:8]} cannot be read", where=self.where, why=why, fix=fix
                 )
@@ -189,17 +190,16 @@ class Restic:
             raise ResticFailed("restic cannot be run", where=self._settings.restic, why=str(error), fix=fix) from error
 
     @contextlib.contextmanager
-    def _process(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    def _process(self, *arguments: str) -> Iterator[Process]:
         """A run whose output is read as it comes; ended with the block."""
         with tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(
+            process = Process(
                 self._command(arguments),
+                said,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=said,
             )
-            process.said = said  # type: ignore[attr-defined]
             try:
                 yield process
             finally:
@@ -217,12 +217,6 @@ class Restic:
     def _fail(self, done: subprocess.CompletedProcess[str], what: str) -> Any:
         why, fix = restic_output.reason(done.stderr)
         raise ResticFailed(what, where=self.where, why=without_password(why), fix=fix)
-
-
-def _said(process: subprocess.Popen[bytes]) -> str:
-    said = process.said  # type: ignore[attr-defined]
-    said.seek(0)
-    return str(said.read().decode("utf-8", "replace"))
 
 
 def _file_faults(name: str, path: str) -> list[str]:
