@@ -39,8 +39,9 @@ def figures() -> Iterator[list[reports.Figure]]:
     reports.add_figures(str(REPOSITORY / "reports" / "platform.json"), found, origin)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A stage for the tests of one file: only one at a time has the names of the nodes."""
     folder = tmp_path_factory.mktemp("haproxy")
     with stage(folder, load_balancer_proxy="haproxy", load_balancer_failure_detection=PROFILE) as made:
         yield made
