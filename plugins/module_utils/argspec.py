@@ -100,3 +100,15 @@ def too_small(params: Mapping[str, Any], **least: int) -> Iterator[str]:
         value = params.get(key)
         if isinstance(value, int) and value < lowest:
             yield f"{key}: {value} must be {lowest} or more"
+
+
+def report() -> ArgumentSpec:
+    """Where figures are written, and what the file names as their origin."""
+    return ArgumentSpec(
+        {
+            "path": {"type": "path", "required": True},
+            "command": {"type": "str", "default": ""},
+            "commit": {"type": "str", "default": ""},
+            "kubevirt_source": {"type": "str", "default": ""},
+        }
+    )

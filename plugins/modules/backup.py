@@ -17,6 +17,8 @@ description:
   - A running machine's disks are frozen by its guest agent, snapshotted by their storage, or read while it is paused; which it
     was is recorded. It is never held for longer than the settings allow, and never stays held, however the run ends.
   - Every fault is told before anything is changed. A part that fails does not stop the others, and the task fails at the end.
+extends_documentation_fragment:
+  - virtops.kubevirt_ha.backup
 attributes:
   check_mode:
     description: Tells what would be backed up and how, and every fault.
@@ -25,11 +27,6 @@ attributes:
     description: There is nothing to compare.
     support: none
 options:
-  settings:
-    description:
-      - Repository, machines and hosts, as the role P(virtops.kubevirt_ha.backup#role) puts them together; no secret is among them.
-    type: dict
-    required: true
   parts:
     description:
       - What is done; V(verify) reads a part of the repository.
@@ -43,10 +40,6 @@ options:
     type: str
     choices: [fail, warn]
     default: fail
-requirements:
-  - python >= 3.9
-  - restic 0.14 or newer
-  - urllib3
 seealso:
   - module: virtops.kubevirt_ha.backup_restore
   - module: virtops.kubevirt_ha.backup_verify

@@ -14,35 +14,14 @@ author:
 description:
   - Writes what M(virtops.kubevirt_ha.backup), M(virtops.kubevirt_ha.backup_verify) and M(virtops.kubevirt_ha.backup_restore) measured beside
     the figures of others.
-attributes:
-  check_mode:
-    description: Writes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
+extends_documentation_fragment:
+  - virtops.kubevirt_ha.report
 options:
   figures:
     description: The C(figures) of their results.
     type: list
     elements: dict
     required: true
-  path:
-    description: The file to write.
-    type: path
-    required: true
-  command:
-    description: What the file names as the command that measured.
-    type: str
-    default: ""
-  commit:
-    description: What the file names as the commit that was measured.
-    type: str
-    default: ""
-  kubevirt_source:
-    description: What the file names as the KubeVirt that ran.
-    type: str
-    default: ""
 seealso:
   - module: virtops.kubevirt_ha.backup
 """

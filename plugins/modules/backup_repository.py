@@ -14,6 +14,8 @@ author:
 description:
   - Makes the repository where there has never been one.
   - One that was used before and is gone is refused. An empty one in its place would look like backups.
+extends_documentation_fragment:
+  - virtops.kubevirt_ha.backup
 attributes:
   check_mode:
     description: Tells whether it would be made.
@@ -21,16 +23,6 @@ attributes:
   diff_mode:
     description: There is nothing to compare.
     support: none
-options:
-  settings:
-    description:
-      - Repository, machines and hosts, as the role P(virtops.kubevirt_ha.backup#role) puts them together; no secret is among them.
-    type: dict
-    required: true
-requirements:
-  - python >= 3.9
-  - restic 0.14 or newer
-  - urllib3
 seealso:
   - module: virtops.kubevirt_ha.backup
 """

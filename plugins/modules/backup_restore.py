@@ -17,6 +17,8 @@ description:
   - Under another name it gets another firmware UUID and other MAC addresses, none of the template's labels, so that no Service
     leads to it, and the pod network alone, so that both can run.
   - A machine that runs is never restored over. Every fault is told before anything is changed.
+extends_documentation_fragment:
+  - virtops.kubevirt_ha.backup
 attributes:
   check_mode:
     description: Tells what would be restored to where, and every fault.
@@ -25,11 +27,6 @@ attributes:
     description: There is nothing to compare.
     support: none
 options:
-  settings:
-    description:
-      - Repository, machines and hosts, as the role P(virtops.kubevirt_ha.backup#role) puts them together; no secret is among them.
-    type: dict
-    required: true
   vm:
     description: The machine that was backed up.
     type: str
@@ -77,10 +74,6 @@ options:
     description: Whether the restored machine and its disks are taken away again after the proof.
     type: bool
     default: false
-requirements:
-  - python >= 3.9
-  - restic 0.14 or newer
-  - urllib3
 seealso:
   - module: virtops.kubevirt_ha.backup
 """

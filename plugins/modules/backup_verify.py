@@ -14,6 +14,8 @@ author:
 description:
   - Runs C(restic check), which reads the whole structure and a part of the data.
   - A damaged file is told with the snapshots and the machines that it takes with it. The task fails then.
+extends_documentation_fragment:
+  - virtops.kubevirt_ha.backup
 attributes:
   check_mode:
     description: Only asks whether the repository can be opened.
@@ -22,19 +24,10 @@ attributes:
     description: There is nothing to compare.
     support: none
 options:
-  settings:
-    description:
-      - Repository, machines and hosts, as the role P(virtops.kubevirt_ha.backup#role) puts them together; no secret is among them.
-    type: dict
-    required: true
   subset:
     description:
       - How much of the data is read, such as V(5%), V(1/7) or V(10G); V(100%) reads all. The default is that of the settings.
     type: str
-requirements:
-  - python >= 3.9
-  - restic 0.14 or newer
-  - urllib3
 seealso:
   - module: virtops.kubevirt_ha.backup
 """

@@ -16,34 +16,16 @@ description:
   - A figure that one of the drills does not have is null, and has not passed.
 extends_documentation_fragment:
   - virtops.kubevirt_ha.drill.budget
+  - virtops.kubevirt_ha.report
 options:
   folders:
     description: The folders of the drills' reports.
     type: list
     elements: path
     required: true
-  path:
-    description: The file to write.
-    type: path
-    required: true
   platform_path:
     description: A file that gets the worst figures beside those of others, as C(node_loss_...); for a series that took each node.
     type: path
-  command:
-    description: What the file names as the command that measured.
-    type: str
-    default: ""
-  commit:
-    description: What the file names as the commit that was measured.
-    type: str
-    default: ""
-attributes:
-  check_mode:
-    description: Computes the figures and writes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
 seealso:
   - module: virtops.kubevirt_ha.failover_drill
 """
@@ -71,7 +53,7 @@ import json
 import os
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import options, report, series
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import Budget
@@ -84,13 +66,10 @@ def argument_spec() -> ArgumentSpec:
     own = ArgumentSpec(
         {
             "folders": {"type": "list", "elements": "path", "required": True},
-            "path": {"type": "path", "required": True},
             "platform_path": {"type": "path"},
-            "command": {"type": "str", "default": ""},
-            "commit": {"type": "str", "default": ""},
         }
     )
-    return own.merge(options.budget())
+    return own.merge(argspec.report(), options.budget())
 
 
 def read_report(folder: str) -> dict[str, Any]:
@@ -115,7 +94,7 @@ def main() -> None:
         module.fail_with(error)
     figures = series.figures(found, Budget(**given["budget"]))
     sources = sorted({str(each.get("kubevirt_source")) for each in found})
-    origin = reports.Origin(given["command"], given["commit"], ", ".join(sources))
+    origin = reports.Origin(given["command"], given["commit"], given["kubevirt_source"] or ", ".join(sources))
     if not module.check_mode:
         reports.write_figures(os.path.abspath(given["path"]), figures, origin)
         if given["platform_path"]:

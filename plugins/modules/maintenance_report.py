@@ -16,6 +16,8 @@ description:
     others.
   - It is measured by the machines' answers where O(probes) asked them. Else the longest migration stands for it, as the
     VMIs' C(migrationState) tells it in whole seconds; no pause exceeds its migration.
+extends_documentation_fragment:
+  - virtops.kubevirt_ha.report
 options:
   turns:
     description: What each node's turn moved.
@@ -41,29 +43,6 @@ options:
   limit:
     description: How many seconds the longest pause may be.
     type: float
-  path:
-    description: The file to write.
-    type: path
-    required: true
-  command:
-    description: What the file names as the command that measured.
-    type: str
-    default: ""
-  commit:
-    description: What the file names as the commit that was measured.
-    type: str
-    default: ""
-  kubevirt_source:
-    description: What the file names as the KubeVirt that ran.
-    type: str
-    default: ""
-attributes:
-  check_mode:
-    description: Computes the figure and writes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
 seealso:
   - module: virtops.kubevirt_ha.maintenance_info
   - module: virtops.kubevirt_ha.ha_probe
@@ -106,7 +85,7 @@ faults:
 import os
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import maintenance, reports
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, report
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module
 
 
@@ -116,17 +95,14 @@ def argument_spec() -> ArgumentSpec:
         "drained": {"type": "list", "elements": "dict", "required": True},
         "machines": {"type": "list", "elements": "dict", "required": True},
     }
-    return ArgumentSpec(
+    own = ArgumentSpec(
         {
             "turns": {"type": "list", "elements": "dict", "required": True, "options": turn},
             "probes": {"type": "list", "elements": "dict", "default": []},
             "limit": {"type": "float"},
-            "path": {"type": "path", "required": True},
-            "command": {"type": "str", "default": ""},
-            "commit": {"type": "str", "default": ""},
-            "kubevirt_source": {"type": "str", "default": ""},
         }
     )
+    return own.merge(report())
 
 
 def main() -> None:

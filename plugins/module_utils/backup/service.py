@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, NoReturn
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore, runner, settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import connect
@@ -73,15 +73,7 @@ def restore_spec() -> ArgumentSpec:
 
 def report_spec() -> ArgumentSpec:
     """Of the module `backup_report`."""
-    return ArgumentSpec(
-        {
-            "figures": {"type": "list", "elements": "dict", "required": True},
-            "path": {"type": "path", "required": True},
-            "command": {"type": "str", "default": ""},
-            "commit": {"type": "str", "default": ""},
-            "kubevirt_source": {"type": "str", "default": ""},
-        }
-    )
+    return ArgumentSpec({"figures": {"type": "list", "elements": "dict", "required": True}}).merge(argspec.report())
 
 
 def take(module: Module) -> NoReturn:

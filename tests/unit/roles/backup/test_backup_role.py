@@ -115,6 +115,30 @@ def test_etcd_and_bricks_are_left_out_where_there_are_none() -> None:
     assert (found["endpoints"], found["client_key"]) == (["https://e:2379"], "/key")
 
 
+def test_the_certificates_of_etcd_are_told_apart() -> None:
+    def pem(kind: str, word: str) -> str:
+        return f"-----BEGIN {kind}-----\n{word}\n-----END {kind}-----\n"
+
+    parts = pem("CERTIFICATE", "authority"), pem("CERTIFICATE", "client"), pem("PRIVATE KEY", "key")
+    folder, authority, client = value("__backup_etcd_files", __backup_etcd_pem={"stdout": "".join(parts).rstrip("\n")})
+    assert (folder["state"], folder["mode"]) == ("directory", "0700")
+    assert (authority["content"], client["content"]) == (parts[0], parts[1] + parts[2])
+    assert (client["secret"], client["mode"]) == (True, "0600")
+
+
+def test_a_schedule_brings_the_timer_and_none_takes_it_away() -> None:
+    given = {"backup_schedule": "*-*-* 02:30:00", "ansible_search_path": [str(ROLE)]}
+    assert [one["mode"] for one in value("__backup_unit_files", **given)] == ["0644"] * 3
+    release, timer = value("__backup_services", **given)
+    assert (release["enabled"], "state" in release) == (True, False)
+    assert (timer["enabled"], timer["state"], timer["reads"]) == (True, "started", [f"/etc/systemd/system/{timer['name']}"])
+    assert [one["state"] for one in value("__backup_unit_files", backup_schedule="")] == ["absent"] * 3
+    assert [(one["enabled"], one.get("state")) for one in value("__backup_services", backup_schedule="")] == [
+        (False, None),
+        (False, "stopped"),
+    ]
+
+
 def test_a_sound_inventory_has_no_fault_and_no_repository_is_none() -> None:
     assert faults() == []
     assert faults(backup_repository="", backup_repository_password_file="", backup_kubeconfig="") == []
