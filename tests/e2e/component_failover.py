@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loses one replica of a component of KubeVirt under a loop of operations on virtual machines, and tells what failed for how long.
+"""Loses one replica of a component of KubeVirt, then its node, under a loop of operations on virtual machines; what failed, for how long.
 
-python tests/e2e/component_failover.py --kubeconfig FILE measures all components and writes reports/systems.json.
+python tests/e2e/component_failover.py --kubeconfig FILE measures all components and writes reports/systems.json. Nodes are lost
+where commands that take and give back a node's power are given, as those of the drill are.
 
 Two loops run, each one operation after the other. `api`: a subresource of KubeVirt's and a change of a machine, which its
 webhooks judge; it needs a virt-api. `lifecycle`: create, start, stop and delete a machine, each step until virt-controller has
@@ -15,11 +16,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shlex
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +54,11 @@ COMPONENTS = {
     "virt-operator": (True, 20.0),
     "virt-exportproxy": (False, 10.0),
 }
+# The same with a node, whose loss must be seen and which must be fenced first.
+NODE_SECONDS = 40.0
 BEFORE, AFTER, STEP_SECONDS, BACK_SECONDS = 4.0, 8.0, 60.0, 120.0
+# How soon a lost node is at the latest fenced.
+SILENCE = 20.0
 PAUSE = 0.1
 
 
@@ -85,6 +91,29 @@ def _machine(name: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Loss:
+    """How a replica is lost, and how what went with it comes back; `limit` seconds instead of the component's own."""
+
+    name: str
+    take: Callable[[Client, dict[str, Any]], object]
+    give_back: Callable[[str], object] = lambda node: None
+    limit: float | None = None
+
+
+def _end_pod(client: Client, pod: dict[str, Any]) -> None:
+    """Without a farewell."""
+    client.delete(POD, pod["metadata"]["name"], KUBEVIRT, uid=pod["metadata"]["uid"], grace_seconds=0)
+
+
+def node_loss(power_off: Callable[[str], object], power_on: Callable[[str], object]) -> Loss:
+    """The pod's node loses its power; `power_on` returns when the node is one of the platform again."""
+    return Loss("node", lambda client, pod: power_off(pod["spec"]["nodeName"]), power_on, NODE_SECONDS)
+
+
+POD_LOSS = Loss("pod", _end_pod)
+
+
 class Operations:
     """Both loops, from the moment they are entered until they are left."""
 
@@ -92,6 +121,10 @@ class Operations:
         self._connect = connect
         self.api, self.lifecycle = Loop("api"), Loop("lifecycle")
         self._over = threading.Event()
+
+    def both_since(self, moment: float) -> bool:
+        """Whether each loop has done an operation since then."""
+        return all(loop.done and loop.done[-1] > moment for loop in (self.api, self.lifecycle))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -183,10 +216,11 @@ def _wait(holds: Callable[[], bool], seconds: float) -> float | None:
     return None
 
 
-def lose(connect: Callable[[], Client], component: str, leads: bool, limit: float) -> list[reports.Figure]:
-    """Ends one replica without a farewell, the leading one where one leads; the figures of the loops meanwhile."""
+def lose(connect: Callable[[], Client], component: str, leads: bool, limit: float, loss: Loss) -> list[reports.Figure]:
+    """Loses one replica, the leading one where one leads; the figures of the loops meanwhile."""
     client = connect()
-    name = f"component_failover_{component.replace('-', '_')}"
+    name = f"component_failover_{component.replace('-', '_')}" + ("" if loss is POD_LOSS else f"_{loss.name}")
+    limit = loss.limit or limit
     pods, before = _pods(client, component), _holder(client, component) if leads else ""
     victim = next((pod for pod in sorted(pods) if before.startswith(pod)), "") if leads else min(pods, default="")
     if not victim or len(pods) < 2:
@@ -194,14 +228,20 @@ def lose(connect: Callable[[], Client], component: str, leads: bool, limit: floa
             f", its lease is held by {before or 'nobody'}" if leads else ""
         )
         return [reports.Figure(f"{name}_gap_seconds", None, "s", limit, why=why)]
+    node = str(pods[victim]["spec"].get("nodeName"))
     operations = Operations(connect)
     with operations.running():
         time.sleep(BEFORE)
         lost = time.monotonic()
-        client.delete(POD, victim, KUBEVIRT, uid=pods[victim]["metadata"]["uid"], grace_seconds=0)
+        loss.take(client, pods[victim])
         taken = _wait(lambda: _holder(client, component) not in ("", before), BACK_SECONDS) if leads else None
+        until = time.monotonic() + limit
+        # Where a node is lost its silence comes first: each loop must have done something after it.
+        while loss.limit and time.monotonic() < until and not operations.both_since(lost + SILENCE):
+            time.sleep(PAUSE)
         time.sleep(AFTER)
         end = time.monotonic()
+    loss.give_back(node)
     # The slow step that a loss caused may end after it: the loops are judged from the loss to their end.
     back = _wait(lambda: _whole(client, component), BACK_SECONDS)
     gaps = {loop.name: loop.gap(lost - BEFORE, end) for loop in (operations.api, operations.lifecycle)}
@@ -209,7 +249,7 @@ def lose(connect: Callable[[], Client], component: str, leads: bool, limit: floa
     failed = [text for loop in (operations.api, operations.lifecycle) for text in loop.failed]
     more = {
         "lost": victim,
-        "node": pods[victim]["spec"].get("nodeName"),
+        "node": node,
         "leader_before": before or None,
         "leader_after": (_holder(client, component) or None) if leads else None,
         "took_over_after_seconds": None if taken is None else round(taken, 2),
@@ -233,8 +273,8 @@ def _whole(client: Client, component: str) -> bool:
     return ready >= wanted
 
 
-def measure(kubeconfig: str, report: Path = REPORT) -> list[reports.Figure]:
-    """Loses a replica of each component that there is, one after the other, and writes the figures."""
+def measure(kubeconfig: str, losses: Sequence[Loss] = (POD_LOSS,), report: Path = REPORT) -> list[reports.Figure]:
+    """Loses a replica of each component that there is, in each way, one after the other, and writes the figures."""
 
     def connect() -> Client:
         return Client(resolve({"kubeconfig": kubeconfig}), timeout=5.0, patience=0.0)
@@ -247,8 +287,8 @@ def measure(kubeconfig: str, report: Path = REPORT) -> list[reports.Figure]:
     try:
         client.create(VM, _machine("patched"), TRIALS)
         for component, (leads, limit) in COMPONENTS.items():
-            if component in names:
-                figures += lose(connect, component, leads, limit)
+            for loss in losses if component in names else ():
+                figures += lose(connect, component, leads, limit, loss)
     finally:
         for vm in client.list(VM, TRIALS).items:
             client.delete(VM, vm["metadata"]["name"], TRIALS)
@@ -265,8 +305,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kubeconfig", required=True)
     parser.add_argument("--report", type=Path, default=REPORT)
+    parser.add_argument("--power-off", help="a command with {node}; nodes are lost, too, where it is given")
+    parser.add_argument("--power-on", help="a command with {node} that ends when the node is back")
     options = parser.parse_args()
-    figures = measure(options.kubeconfig, options.report)
+    if bool(options.power_off) != bool(options.power_on):
+        parser.error("--power-off and --power-on go together")
+
+    def command(template: str) -> Callable[[str], object]:
+        return lambda node: subprocess.run(
+            [word.replace("{node}", node) for word in shlex.split(template)], check=True, stdin=subprocess.DEVNULL
+        )
+
+    losses = [POD_LOSS]
+    if options.power_off:
+        losses.append(node_loss(command(options.power_off), command(options.power_on)))
+    figures = measure(options.kubeconfig, losses, options.report)
     for figure in figures:
         print(f"{figure.name}: {figure.value} {figure.unit} (limit {figure.limit}) {dict(figure.more)}", flush=True)
     faults = [figure.fault() for figure in figures if not figure.passed]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from demo_run import LAB, REPOSITORY
 
 INVENTORY = LAB / "inventory.yml"
@@ -96,3 +97,30 @@ def on_node(node: str, command: str) -> str:
         arguments, cwd=REPOSITORY, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     return done.stdout
+
+
+def take_power(node: str) -> None:
+    """As a cut wire does."""
+    _run_given("failover_drill_power_off_command", node)
+
+
+def give_power(node: str) -> None:
+    """Returns when the node is one of the platform again, with what it was before."""
+    _run_given("failover_drill_power_on_command", node)
+    played = play("readmit_nodes")
+    assert played.code == 0, played.text[-6000:]
+    kubectl("wait", f"node/{node}", "--for=condition=Ready", "--timeout=180s")
+    kubectl(
+        "--namespace=kube-system",
+        "wait",
+        "pods",
+        f"--field-selector=spec.nodeName={node}",
+        "--for=condition=Ready",
+        "--timeout=180s",
+    )
+
+
+def _run_given(variable: str, node: str) -> None:
+    """Runs a command that the inventory gives."""
+    command = yaml.safe_load(INVENTORY.read_text())["all"]["vars"][variable]
+    subprocess.run([word.replace("{node}", node) for word in command], check=True, stdin=subprocess.DEVNULL)
