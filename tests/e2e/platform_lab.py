@@ -10,11 +10,13 @@ import os
 import re
 import signal
 import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from demo_run import LAB, REPOSITORY
 
 INVENTORY = LAB / "inventory.yml"
@@ -51,11 +53,11 @@ def play(name: str, *arguments: str, inventory: Path = INVENTORY) -> Played:
     return Played(done.returncode, done.stdout)
 
 
-def break_off(name: str, *arguments: str, at: str) -> str:
+def break_off(name: str, *arguments: str, at: str, inventory: Path = INVENTORY) -> str:
     """Runs a playbook and kills it, and all that it started, when its output has `at`; what it said until then."""
     said = []
     with subprocess.Popen(
-        _playbook(name, *arguments),
+        _playbook(name, *arguments, inventory=inventory),
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -99,14 +101,20 @@ def on_node(node: str, command: str) -> str:
     return done.stdout
 
 
+def on_lab(command: str, node: str) -> None:
+    """One of the lab's own commands for a node."""
+    program = str(REPOSITORY / "roles/lab/files/nspawn_lab")
+    subprocess.run([sys.executable, program, "--folder", str(LAB), command, node], check=True, stdin=subprocess.DEVNULL)
+
+
 def take_power(node: str) -> None:
     """As a cut wire does."""
-    _run_given("failover_drill_power_off_command", node)
+    on_lab("power-off", node)
 
 
 def give_power(node: str) -> None:
     """Returns when the node is one of the platform again, with what it was before."""
-    _run_given("failover_drill_power_on_command", node)
+    on_lab("start", node)
     played = play("readmit_nodes")
     assert played.code == 0, played.text[-6000:]
     kubectl("wait", f"node/{node}", "--for=condition=Ready", "--timeout=180s")
@@ -120,7 +128,17 @@ def give_power(node: str) -> None:
     )
 
 
-def _run_given(variable: str, node: str) -> None:
-    """Runs a command that the inventory gives."""
-    command = yaml.safe_load(INVENTORY.read_text())["all"]["vars"][variable]
-    subprocess.run([word.replace("{node}", node) for word in command], check=True, stdin=subprocess.DEVNULL)
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+    """Asks again and again; fails with `what` when the time is over."""
+    over = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < over, f"not within {seconds:.0f} s: {what}"
+        time.sleep(1)
+
+
+def machines(namespace: str = "demo") -> dict[str, str]:
+    """The machines' instances that run, by UID: one that was restarted has another."""
+    found = get("virtualmachineinstances", f"--namespace={namespace}")["items"]
+    return {
+        item["metadata"]["name"]: item["metadata"]["uid"] for item in found if item["status"].get("phase") == "Running"
+    }

@@ -25,12 +25,6 @@ def node(name: str) -> dict[str, Any]:
     return platform.get("node", name)
 
 
-def instances() -> dict[str, str]:
-    """The machines' instances by UID: one that was restarted has another."""
-    found = platform.get("virtualmachineinstances", "--namespace=demo")["items"]
-    return {item["metadata"]["name"]: item["metadata"]["uid"] for item in found}
-
-
 def boot_id() -> str:
     return str(node(NODE)["status"]["nodeInfo"]["bootID"])
 
@@ -41,14 +35,14 @@ def notes(name: str) -> list[str]:
 
 
 def test_a_node_is_rebooted_and_its_machines_run_on(demo: Demo) -> None:
-    before, running = boot_id(), instances()
+    before, running = boot_id(), platform.machines()
     given = json.dumps(
         {"maintenance_reboot": "always", "maintenance_probe_urls": PROBES, "maintenance_pause_limit": PAUSE}
     )
     played = platform.play("maintenance", "--limit", NODE, "--extra-vars", given)
     assert played.code == 0, played.text[-6000:]
     assert boot_id() != before
-    assert instances() == running
+    assert platform.machines() == running
     assert "unschedulable" not in node(NODE)["spec"]
     assert notes(NODE) == []
     figure = json.loads((REPOSITORY / "reports" / "platform.json").read_text())["maintenance_longest_pause_seconds"]

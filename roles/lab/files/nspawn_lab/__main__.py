@@ -9,6 +9,7 @@
     python3 nspawn_lab --folder LAB reboot NODE ...
     python3 nspawn_lab --folder LAB power-off NODE ...
     python3 nspawn_lab --folder LAB reset NODE ...
+    python3 nspawn_lab --folder LAB remove NODE ...
     python3 nspawn_lab --folder LAB cut-link NODE ...
     python3 nspawn_lab --folder LAB restore-link NODE ...
     python3 nspawn_lab --folder LAB status
@@ -76,6 +77,14 @@ def reset(lab: LabConfig, name: str) -> None:
     say(node=name, changed=provision.create(lab, lab.node(name)))
 
 
+def remove(lab: LabConfig, name: str) -> None:
+    """The machine goes, and its BMC with it; its place in the lab's description is the role's."""
+    Node(lab, lab.node(name)).power_off()
+    Daemon(lab.run, f"bmc-{name}").stop()
+    provision.remove(lab, lab.node(name))
+    say(node=name, changed=True)
+
+
 def cut_link(lab: LabConfig, name: str) -> None:
     changed = network.cut(lab.node(name).name)
     say(node=name, changed=changed, t0=time.time(), t0_monotonic=time.monotonic())
@@ -122,6 +131,7 @@ NODE_COMMANDS = {
     "reboot": reboot,
     "power-off": power_off,
     "reset": reset,
+    "remove": remove,
     "cut-link": cut_link,
     "restore-link": restore_link,
     "bmc": bmc,

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node is lost for good and replaced; a fourth one comes and goes. Each run is killed in the middle and completed by the next."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import platform_lab as platform
+import pytest
+import yaml
+from demo_run import REPOSITORY
+
+LOST, FOURTH = "n3", "n4"
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+PLATFORM_GROUPS = ("control_plane", "kvm_nodes", "load_balancers", "storage_nodes")
+
+
+def node(name: str) -> dict[str, Any]:
+    return platform.get("node", name)
+
+
+def ready(name: str) -> bool:
+    found = platform.get("nodes")["items"]
+    conditions = {item["metadata"]["name"]: item["status"].get("conditions", []) for item in found}.get(name, [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def members() -> set[str]:
+    """Names of the members of etcd, as one of them tells them."""
+    command = (
+        "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt"
+        " --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key"
+        " member list --write-out=json"
+    )
+    said = platform.kubectl("--namespace=kube-system", "exec", "etcd-n1", "--", "sh", "-c", command)
+    return {member.get("name", "") for member in json.loads(said)["members"]}
+
+
+def test_a_lost_node_is_replaced_though_the_run_is_killed_twice() -> None:
+    before, running = node(LOST)["metadata"]["uid"], set(platform.machines())
+    platform.on_lab("reset", LOST)
+
+    def taken_out() -> bool:
+        return OUT_OF_SERVICE in {taint["key"] for taint in node(LOST)["spec"].get("taints", [])}
+
+    platform.wait_until(taken_out, f"the watcher takes {LOST} out of service")
+    platform.wait_until(lambda: set(platform.machines()) == running, "its machines run elsewhere")
+    instances = platform.machines()
+    platform.on_lab("start", LOST)
+
+    given = ("-e", f"replace_node={LOST}")
+    platform.break_off("replace_node", *given, at="PLAY [Join it to the cluster]")
+    assert LOST not in members()
+    platform.break_off("replace_node", *given, at="PLAY [Give it the lost one's share of the storage]")
+    played = platform.play("replace_node", *given)
+    assert played.code == 0, played.text[-8000:]
+    assert members() == {"n1", "n2", "n3"}
+    assert ready(LOST)
+    assert node(LOST)["metadata"]["uid"] != before
+    assert platform.machines() == instances, "a machine was restarted by the replacement"
+    heal = platform.on_node("n1", "gluster volume heal shared info summary | grep 'Total Number of entries'")
+    assert {line.split(":")[1].strip() for line in heal.splitlines() if ":" in line and "Total" in line} == {"0"}
+
+
+def test_the_site_has_nothing_to_do_after_that() -> None:
+    played = platform.play("site")
+    assert played.code == 0, played.text[-6000:]
+    assert set(played.changed.values()) == {0}, played.changed
+
+
+def _lay_out(nodes: list[dict[str, Any]]) -> None:
+    command = ["ansible-playbook", "playbooks/lab.yml", "-e", json.dumps({"lab_nodes": nodes})]
+    subprocess.run(command, cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def with_fourth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """Inventories in which a fourth host runs virtual machines, and in which it is a host and no more."""
+    nodes = yaml.safe_load((REPOSITORY / "roles/lab/defaults/main.yml").read_text())["lab_nodes"]
+    _lay_out([*nodes, {"name": FOURTH, "address": "10.77.0.14", "bmc_port": 8014}])
+    try:
+        found = yaml.safe_load(platform.INVENTORY.read_text())
+        children = found["all"]["children"]
+        variables = children["control_plane"]["hosts"][FOURTH]
+        for group in PLATFORM_GROUPS:
+            del children[group]["hosts"][FOURTH]
+        folder = tmp_path_factory.mktemp("inventories")
+        found["all"]["hosts"] = {FOURTH: variables}
+        apart = folder / "apart.yml"
+        apart.write_text(yaml.safe_dump(found))
+        children["kvm_nodes"]["hosts"][FOURTH] = {}
+        inside = folder / "inside.yml"
+        inside.write_text(yaml.safe_dump(found))
+        yield inside, apart
+    finally:
+        platform.on_lab("remove", FOURTH)
+        _lay_out(nodes)
+
+
+def test_a_fourth_node_is_taken_in(with_fourth: tuple[Path, Path]) -> None:
+    inside, _apart = with_fourth
+    running = platform.machines()
+    given = ("-e", f"add_node={FOURTH}")
+    platform.break_off("add_node", *given, at="PLAY [Mount the storage]", inventory=inside)
+    played = platform.play("add_node", *given, inventory=inside)
+    assert played.code == 0, played.text[-8000:]
+    assert ready(FOURTH)
+    assert node(FOURTH)["metadata"]["labels"]["kubevirt.io/schedulable"] == "true"
+    assert platform.machines() == running
+    again = platform.play("add_node", *given, inventory=inside)
+    assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
+
+
+def test_it_goes_again_with_its_machines_moved(with_fourth: tuple[Path, Path]) -> None:
+    _inside, apart = with_fourth
+    running = platform.machines()
+    given = ("-e", f"remove_node={FOURTH}")
+    platform.break_off("remove_node", *given, at="PLAY [Take away what made it a node]", inventory=apart)
+    played = platform.play("remove_node", *given, inventory=apart)
+    assert played.code == 0, played.text[-8000:]
+    assert FOURTH not in {item["metadata"]["name"] for item in platform.get("nodes")["items"]}
+    assert platform.machines() == running
+    again = platform.play("remove_node", *given, inventory=apart)
+    assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]

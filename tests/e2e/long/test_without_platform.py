@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, The virtops.kubevirt_ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The platform is taken off its hosts and laid out again; last of all, as nothing of it is left meanwhile."""
+
+from __future__ import annotations
+
+import platform_lab as platform
+
+ENDPOINT = "10.77.0.100:8443"
+CONFIRMED = ("-e", f"uninstall_confirm={ENDPOINT}")
+ALL = (*CONFIRMED, "-e", "uninstall_virtual_machines=true", "-e", "uninstall_data=true")
+
+
+def test_machines_and_a_word_of_confirmation_stand_against_it() -> None:
+    unconfirmed, refused = platform.play("uninstall"), platform.play("uninstall", *CONFIRMED)
+    assert f"uninstall_confirm={ENDPOINT}" in " ".join(unconfirmed.text.split())
+    assert "demo-1" in refused.text
+    for played in (unconfirmed, refused):
+        assert played.code != 0
+        assert set(played.changed.values()) <= {0}
+
+
+def test_nothing_of_it_is_left_though_the_run_is_killed() -> None:
+    platform.break_off("uninstall", *ALL, at="TASK [virtops.kubevirt_ha.kubernetes :")
+    played = platform.play("uninstall", *ALL)
+    assert played.code == 0, played.text[-8000:]
+    for name in ("n1", "n2", "n3"):
+        left = platform.on_node(
+            name,
+            "pgrep -l 'kubelet|etcd|kube-|haproxy|keepalived|gluster' || echo none; ls /etc/kubernetes 2>/dev/null; true",
+        )
+        assert left.splitlines()[1:] == ["none"], left
+    again = platform.play("uninstall", *ALL)
+    assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
+
+
+def test_it_is_laid_out_again() -> None:
+    for name in ("site", "demo_vms"):
+        played = platform.play(name)
+        assert played.code == 0, played.text[-8000:]
+    assert len(platform.machines()) == 3
