@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -212,12 +213,40 @@ def play_all(checks: Sequence[Check]) -> Iterator[tuple[Check, Played]]:
             running.end()
 
 
+def machine() -> str:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+
+
+def write_report(names: Sequence[str], rows: Sequence[tuple[Check, Played]], left_out: Sequence[str]) -> None:
+    """A page of what was played when and on what, for those who were not there."""
+    git = ("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*")
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    lines = [
+        f"# `{' '.join(['tests/run.py', *names])}`",
+        "",
+        f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, commit {commit}, {machine()}, Python {platform.python_version()}.",
+        "",
+        "| check | passed | failed | skipped | seconds |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {check.name} | {played.counts.passed} | {played.counts.failed} | {played.counts.skipped} | {played.seconds:.0f} |"
+            for check, played in rows
+        ),
+    ]
+    lines += ["", "Left out:", "", *(f"- {line}" for line in left_out)] if left_out else []
+    path = REPOSITORY / "reports" / f"{'-'.join(['test', *names]).replace('/', '-')}.md"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
 def main(names: Sequence[str]) -> int:
     write_pip_configuration()
-    total, left_out, failures = Counts(), [], []
+    total, left_out, failures, rows = Counts(), [], [], []
     for check, played in play_all(chosen(names)):
         counts = played.counts
         total += counts
+        rows.append((check, played))
         print(f"{check.level}/{check.name}: {counts} ({played.seconds:.0f} s)", flush=True)
         if counts.failed:
             failures.append(f"{check.level}/{check.name}: see {check.log}")
@@ -225,6 +254,8 @@ def main(names: Sequence[str]) -> int:
         left_out += [f"{check.level}/{check.name}: {reason}" for reason in counts.reasons]
     for title, lines in (("Left out", left_out), ("Failed", failures)):
         print("\n".join([f"\n{title}:", *(f"  {line}" for line in lines)]) if lines else f"\n{title}: nothing")
+    if len(rows) > 1:
+        write_report(names, rows, left_out)
     print(f"\n{total}", flush=True)
     return 0 if total.passed and not total.failed else 1
 
