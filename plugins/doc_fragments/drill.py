@@ -115,6 +115,6 @@ options:
         type: float
         default: 30.0
       requests_failed_beyond_gap:
-        description: Requests to the API that failed although they were not made within its longest gap; no limit by default.
+        description: Requests to the API that failed though they were not made within O(budget.api_gap_seconds) after the cut; no limit by default.
         type: int
 """

@@ -64,17 +64,19 @@ def longest_gap(samples: Sequence[Sample], ended: float) -> Value:
     return Value(round(gap, 3), len(samples))
 
 
-def failed_beyond_gap(samples: Sequence[Sample], ended: float) -> Value:
-    """How many questions failed that were not asked within the longest time without a good answer."""
-    good = [float(sample["monotonic"]) for sample in samples if sample["ok"]]
-    if not good:
+def failed_beyond_gap(samples: Sequence[Sample], t0: float, limit: float) -> Value:
+    """How many questions failed that were neither under way at t0 nor asked within `limit` seconds after it.
+
+    A gap's own length is no measure here: a busy moment later may be longer, and a backend that is lost is marked down, which
+    ends what waits for it, a moment after the address answers again.
+    """
+    if not any(sample["ok"] for sample in samples):
         return Value(None, len(samples), "no good answer was ever seen")
-    begin, end = max(zip(good, [*good[1:], ended]), key=lambda pair: pair[1] - pair[0])
     beyond = [
         sample
         for sample in samples
         if not sample["ok"]
-        and (sample["monotonic"] <= begin or sample["monotonic"] - float(sample.get("seconds", 0.0)) >= end)
+        and (sample["monotonic"] <= t0 or sample["monotonic"] - float(sample.get("seconds", 0.0)) > t0 + limit)
     ]
     return Value(len(beyond), len(samples))
 

@@ -76,7 +76,18 @@ class Recorder:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._lock = threading.Lock()
+        self._ended = False
         self.timeline = Timeline()
+
+    def end(self) -> float:
+        """Takes no more samples; when that was, of the monotonic clock.
+
+        Probes end one after the other and wait for what is under way: what comes in meanwhile, and the silence of those that
+        have ended, are not of the drill.
+        """
+        with self._lock:
+            self._ended = True
+            return time.monotonic()
 
     def add(self, probe: str, target: str, ok: bool, more: Mapping[str, Any] | None = None) -> Sample:
         """One sample of now."""
@@ -92,8 +103,9 @@ class Recorder:
         self, moment: dict[str, float], probe: str, target: str, ok: bool, more: Mapping[str, Any] | None
     ) -> Sample:
         sample: Sample = {**moment, "probe": probe, "target": target, "ok": ok, **(more or {})}
-        self.timeline.append(sample)
-        self._file.write(json.dumps(sample, separators=(",", ":")) + "\n")
+        if not self._ended:
+            self.timeline.append(sample)
+            self._file.write(json.dumps(sample, separators=(",", ":")) + "\n")
         return sample
 
     def flush(self) -> None:

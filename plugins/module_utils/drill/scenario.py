@@ -112,9 +112,10 @@ class _Run:
                 self._wait_for_calm(recorder)
                 t0, t0_at = self._cut(recorder)
                 self._go_on(recorder, t0)
+                ended = recorder.end()
             finally:
                 probes.stop()
-            scene = self._scene(started, t0, time.monotonic())
+            scene = self._scene(started, t0, ended)
         verdict = judge(recorder.timeline, scene, self._plan.budget, probes.expected())
         content = report.write(self._folder, recorder.timeline, scene, verdict, self._setting(found), t0_at)
         return {"changed": True, "node": self._node, "folder": self._folder, "report": content}

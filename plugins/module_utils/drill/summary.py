@@ -17,7 +17,7 @@ _TITLES = {
     "writers_at_once": "writers of one disk at once",
     "api_gap_seconds": "API gap, through the VIP",
     "vip_gap_seconds": "VIP gap",
-    "requests_failed_beyond_gap": "API requests failed beyond the gap",
+    "requests_failed_beyond_gap": "API requests failed beyond the gap allowed",
     "write_stall_seconds": "stall of writes on the other nodes",
     "alert_fired_seconds": "power loss to the alert of it",
     "alerts_delivered": "how often the alert was sent",

@@ -72,7 +72,7 @@ def _measured(timeline: Timeline, scene: Scene, budget: Budget) -> list[Figure]:
         ("vip_gap_seconds", figures.longest_gap(timeline.of("vip"), scene.ended), "s", budget.vip_gap_seconds),
         (
             "requests_failed_beyond_gap",
-            figures.failed_beyond_gap(timeline.of("api"), scene.ended),
+            figures.failed_beyond_gap(timeline.of("api"), scene.t0, budget.api_gap_seconds),
             "requests",
             budget.requests_failed_beyond_gap,
         ),

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import (
     calm,
+    figures,
     lookers,
     questions,
     scenario,
@@ -95,6 +96,22 @@ class TestAsker:
         pauses = [b["monotonic"] - a["monotonic"] for a, b in zip(asked, asked[1:], strict=False)]
         assert max(pauses) < 0.4
         assert all(found["ok"] for found in timeline.of("api", "good"))
+
+    def test_the_time_that_probes_take_to_end_is_no_silence(self, server: str) -> None:
+        slow = Question("api", "slow", questions.readyz(Site.of(f"{server}/slow")), period=0.1, timeout=1.5)
+        good = Question("api", "good", questions.readyz(Site.of(f"{server}/counter")), period=0.1)
+        file = io.StringIO()
+        recorder = Recorder(file)
+        probes = Asker(recorder, (slow, good))
+        probes.start()
+        time.sleep(0.6)
+        ended = recorder.end()
+        seen = len(file.getvalue().splitlines())
+        probes.stop()  # waits for what hangs
+        assert time.monotonic() - ended > 0.5
+        assert len(file.getvalue().splitlines()) == seen
+        assert recorder.timeline.of("api", "slow") == []
+        assert figures.longest_gap(recorder.timeline.of("api", "good"), ended).value < 0.5
 
     def test_what_goes_wrong_is_a_sample_too(self, server: str) -> None:
         with socket.socket() as free:
