@@ -81,6 +81,7 @@ class Check:
     long: bool = False  # left out unless it is named
     beside: bool = False  # begun at once, beside the checks before it, and waited for at its place
     paired: bool = False  # played two at a time with the next of its kind
+    apart: str = ""  # never beside another that has the same word here
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -98,7 +99,14 @@ def _lint(name: str, *command: str, minutes: float = 5, folder: Path = COPY, **e
 
 
 def _pytest(
-    level: str, name: str, path: str, minutes: float, *needs: Need, marks: str = "", paired: bool = False
+    level: str,
+    name: str,
+    path: str,
+    minutes: float,
+    *needs: Need,
+    marks: str = "",
+    paired: bool = False,
+    apart: str = "",
 ) -> Check:
     """With `marks` the check is a long one and plays the tests so marked, else those that are not."""
     junit = OUT / f"{level}-{name}.xml"
@@ -106,7 +114,7 @@ def _pytest(
     command = _tool("python", "-m", "pytest", path, f"--junitxml={junit}", "--quiet", "--color=no")
     command += ("-m", marks) if marks else ()
     needs = (*needs, holds(f"{path}/**/test_*.py"))
-    return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired)
+    return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired, apart=apart)
 
 
 def _scenario(name: str, *needs: Need) -> Check:
@@ -148,15 +156,31 @@ LONG_SCENARIOS = (
     "network",
     "placement",
 )
-# One after the other: those that hold the order of short-lived states, and those that lay out links or namespaces of the machine.
-ALONE = {"contract", "faults", "kvm_node", "load_balancer", "network", "preflight", "shared_storage"}
+# The last ones, in this order. Not beside each other: those that hold the order of short-lived states, and those that lay out
+# links or namespaces of the machine. What measures moves of an address is beside none.
+STATES, LINKS = "states", "links"
+LAST = {
+    "contract": STATES,
+    "kvm_node": LINKS,
+    "network": LINKS,
+    "preflight": LINKS,
+    "faults": STATES,
+    "shared_storage": LINKS,
+    "load_balancer": "",
+}
 INTEGRATION = tuple(
     _pytest(
-        "integration", name, f"tests/integration/{name}", 30, *NEEDS.get(name, (programs,)), paired=name not in ALONE
+        "integration",
+        name,
+        f"tests/integration/{name}",
+        30,
+        *NEEDS.get(name, (programs,)),
+        paired=name != "load_balancer",
+        apart=LAST.get(name, ""),
     )
     for name in sorted(
         {path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")},
-        key=lambda name: (name in ALONE, name),
+        key=lambda name: (list(LAST).index(name) if name in LAST else -1, name),
     )
 )
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.

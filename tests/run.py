@@ -9,12 +9,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -71,6 +74,7 @@ class Running:
     """The processes of checks that run now, so that none outlives this one."""
 
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    apart: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def run(self, check: Check) -> int:
         """Runs the command with its output in the check's log; returns its exit code, 124 when its time was over."""
@@ -149,8 +153,9 @@ class Played:
 
 def play(check: Check, running: Running) -> Played:
     """Runs one check where its needs are met and counts what came of it."""
-    begun = time.monotonic()
-    return Played(_count(check, running), time.monotonic() - begun)
+    with running.apart[check.apart] if check.apart else contextlib.nullcontext():
+        begun = time.monotonic()
+        return Played(_count(check, running), time.monotonic() - begun)
 
 
 def _count(check: Check, running: Running) -> Counts:
