@@ -131,7 +131,11 @@ def test_a_schedule_brings_the_timer_and_none_takes_it_away() -> None:
     assert [one["mode"] for one in value("__backup_unit_files", **given)] == ["0644"] * 3
     release, timer = value("__backup_services", **given)
     assert (release["enabled"], "state" in release) == (True, False)
-    assert (timer["enabled"], timer["state"], timer["reads"]) == (True, "started", [f"/etc/systemd/system/{timer['name']}"])
+    assert (timer["enabled"], timer["state"], timer["reads"]) == (
+        True,
+        "started",
+        [f"/etc/systemd/system/{timer['name']}"],
+    )
     assert [one["state"] for one in value("__backup_unit_files", backup_schedule="")] == ["absent"] * 3
     assert [(one["enabled"], one.get("state")) for one in value("__backup_services", backup_schedule="")] == [
         (False, None),
