@@ -25,10 +25,18 @@ def placement_faults(wanted: Any, nodes: Iterable[str] | None = None, first: boo
     """
     if not isinstance(wanted, Mapping):
         raise AnsibleFilterError("virtops.kubevirt_ha.placement_faults: give a map of the module's parameters")
-    found = options.all_faults(wanted)
+    given = _plain(wanted)
+    found = options.all_faults(given)
     if first:
-        found += options.missing(wanted, [], nodes)
+        found += options.missing(given, [], nodes)
     return [in_words_of_the_role(fault) for fault in found]
+
+
+def _plain(value: Any) -> Any:
+    """Maps and lists of Python's own: a copy of Ansible's, which the check of parameters makes, copies all variables with them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def in_words_of_the_role(fault: str) -> str:

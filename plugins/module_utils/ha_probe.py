@@ -20,7 +20,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import layer
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, end, without_nulls
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module, end
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.parameters import without_nulls
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe import checks, options, verdict
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.probe.asker import (
     Ask,

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec, Option
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import without_nulls
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import (
     annotation_faults,
     label_faults,
     name_fault,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.parameters import without_nulls
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 
 Options = dict[str, Any]

@@ -11,8 +11,8 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement.options import OWNER, preset_options
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import without_nulls
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import as_text
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.parameters import without_nulls
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.pod_requests import amounts
 
 Object = dict[str, Any]

@@ -14,13 +14,13 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, quantity, vm_options
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import explain
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import (
     key_fault,
     label_faults,
     label_value_fault,
     name_fault,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.parameters import explain
 
 Values = Mapping[str, Any]
 

@@ -19,8 +19,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.inventory import addresses, selector, services
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import explain
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.parameters import explain
 
 RUNNING, ALL = "running", "all"
 NETWORK, SERVICE, BASTION, VIRTCTL = "network", "service", "bastion", "virtctl"

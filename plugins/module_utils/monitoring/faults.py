@@ -9,25 +9,42 @@ A rule's expression is Prometheus' own business: promtool is asked for it where 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring import hosts
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.alertmanager import NOBODY
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.hosts import Settings
+
 FORMS = ("hosts", "operator")
-# The receiver that takes everything where none is given.
-NOBODY = "nobody"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d|w|y)")
 _SIZE = re.compile(r"[0-9]+(B|KB|MB|GB|TB|PB|EB)")
 _TIMER = ("s", "m", "h")
 _WEBHOOK_URLS = ("url", "url_file")
+# The role's own ports: on every host, and beside them on a server.
+_HOST_PORTS = ("node_exporter_port",)
+_SERVER_PORTS = ("prometheus_port", "alertmanager_port", "alertmanager_cluster_port")
+# Ports of the platform on these hosts, which the role's own must not be.
+_TAKEN = {
+    22: "ssh",
+    2379: "etcd",
+    2380: "etcd",
+    2381: "etcd",
+    6443: "kube-apiserver",
+    9283: "Ceph",
+    10249: "kube-proxy",
+    10250: "the kubelet",
+    10256: "kube-proxy",
+    10257: "kube-controller-manager",
+    10259: "kube-scheduler",
+    24007: "glusterd",
+}
+_EVERYWHERE = ("0.0.0.0", "*", "[::]")
 
 
-def faults(given: Mapping[str, Any]) -> list[str]:
-    """Every fault.
-
-    given: the role's variables without `monitoring_`, and `members` (hosts of monitoring_nodes), `port_owners` ({port: what has it}),
-    `endpoint` (host:port of the API).
-    """
+def faults(given: Settings) -> list[str]:
+    """Every fault."""
     return [
         *_members(given),
         *_times(given),
@@ -38,24 +55,58 @@ def faults(given: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def host_faults(said: Sequence[str], given: Settings) -> list[str]:
+    """The faults of what a host says of itself, a line each.
+
+    `refused WORDS`: promtool's of the rules; `listen ADDRESS:PORT users:(("PROGRAM",...))`: a listener.
+    """
+    found = [*_refusals(said), *dict.fromkeys(_taken_ports(said, given))]
+    return [f"{given['host']['name']}: {fault}" for fault in found]
+
+
+def _refusals(said: Iterable[str]) -> Iterator[str]:
+    for line in said:
+        if re.match(r"refused .*[^:]$", line):  # the last words only; those before announce them
+            words = re.sub(r"^(/dev/stdin: *)?", "", re.sub(r"^refused *", "", line), count=1)
+            yield f"monitoring_extra_rules: promtool refuses it: {words}"
+
+
+def _taken_ports(said: Iterable[str], given: Settings) -> Iterator[str]:
+    host = given["host"]
+    names = [*_HOST_PORTS, *(_SERVER_PORTS if host["server"] else ())]
+    own = {str(given[name]): f"monitoring_{name}" for name in names}
+    for line in said:
+        if not line.startswith("listen "):
+            continue
+        _verb, place, *users = line.split()
+        address, _colon, port = place.rpartition(":")
+        who = users[0] if users else ""
+        if port in own and address in (host["address"], *_EVERYWHERE) and '"prometheus' not in who:
+            program = re.search(r'"([^"]+)"', who)
+            yield (
+                f"{own[port]}: {place} is taken by {program[1] if program else 'another program'};"
+                " end that, or choose another port"
+            )
+
+
 def seconds(text: Any) -> float | None:
     """Seconds of a duration with one unit, as Prometheus writes it; None where it is none."""
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     return int(found[1]) * _UNITS[found[2]] if found and int(found[1]) > 0 else None
 
 
-def _members(given: Mapping[str, Any]) -> Iterator[str]:
-    if not given.get("members"):
+def _members(given: Settings) -> Iterator[str]:
+    if not hosts.group(given, "monitoring_nodes"):
         yield "inventory: group monitoring_nodes is empty; name the hosts that Prometheus and Alertmanager run on in it"
     if given.get("form") not in FORMS:
         yield f"monitoring_form: {given.get('form')} is unknown; allowed are {', '.join(FORMS)}"
     if not given.get("kubeconfig"):
         yield "monitoring_kubeconfig is empty; give the path of an admin kubeconfig on the controller, or set kubernetes_kubeconfig"
-    if not given.get("endpoint"):
+    if not given["platform"]["endpoint"]:
         yield "kubernetes_api_endpoint is empty; give host:port of the API behind its VIP"
 
 
-def _times(given: Mapping[str, Any]) -> Iterator[str]:
+def _times(given: Settings) -> Iterator[str]:
     for name in ("scrape_interval", "slow_scrape_interval", "retention"):
         if seconds(given.get(name)) is None:
             yield f"monitoring_{name}: {given.get(name)!r} is no duration; allowed is a number with ms, s, m, h, d, w or y, such as 10s or 15d"
@@ -75,9 +126,9 @@ def _times(given: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _ports(given: Mapping[str, Any]) -> Iterator[str]:
-    taken = {int(port): str(owner) for port, owner in (given.get("port_owners") or {}).items() if _port(port)}
-    for name in ("prometheus_port", "alertmanager_port", "alertmanager_cluster_port", "node_exporter_port"):
+def _ports(given: Settings) -> Iterator[str]:
+    taken = _port_owners(given["platform"])
+    for name in (*_SERVER_PORTS, *_HOST_PORTS):
         variable, number = f"monitoring_{name}", _port(given.get(name))
         if not number:
             yield f"{variable}: {given.get(name)!r} is no port; allowed are 1 to 65535"
@@ -87,12 +138,18 @@ def _ports(given: Mapping[str, Any]) -> Iterator[str]:
             taken[number] = variable
 
 
+def _port_owners(platform: Mapping[str, Any]) -> dict[int, str]:
+    vips = [(vip["port"], f"the VIP {vip.get('name', '')}") for vip in platform["vips"] if "port" in vip]
+    given = [(platform["api_port"], "kube-apiserver"), (platform["stats_port"], "HAProxy"), *vips]
+    return {**_TAKEN, **{_port(port): owner for port, owner in given if _port(port)}}
+
+
 def _port(value: Any) -> int:
     number = int(value) if str(value).isdigit() else 0
     return number if 0 < number < 65536 else 0
 
 
-def _receivers(given: Mapping[str, Any]) -> Iterator[str]:
+def _receivers(given: Settings) -> Iterator[str]:
     variable = "monitoring_alertmanager_receivers"
     receivers = given.get("alertmanager_receivers") or []
     if not _is_list(receivers):
@@ -154,7 +211,7 @@ def _rules(groups: Any) -> Iterator[str]:
             yield f"{variable}: group {name} has no rules; give a list of rules, each with alert or record, and expr"
 
 
-def _web(given: Mapping[str, Any]) -> Iterator[str]:
+def _web(given: Settings) -> Iterator[str]:
     certificate, key = given.get("tls_cert_file"), given.get("tls_key_file")
     if bool(certificate) != bool(key):
         lacks, there = ("key", "cert") if certificate else ("cert", "key")

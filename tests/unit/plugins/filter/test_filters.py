@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible_collections.virtops.kubevirt_ha.plugins.filter import quantities, recovery_budget
+from ansible_collections.virtops.kubevirt_ha.plugins.filter import host_variables, quantities, recovery_budget
 
 FILTERS = {**quantities.FilterModule().filters(), **recovery_budget.FilterModule().filters()}
 
@@ -82,3 +82,18 @@ def test_recovery_budget_takes_one_report_or_any_sequence_of_them() -> None:
 def test_recovery_budget_says_what_it_takes(given: Any) -> None:
     with pytest.raises(AnsibleError, match="recovery_budget: .* is no drill report; give the content of report.json"):
         FILTERS["recovery_budget"](given)
+
+
+def test_a_host_s_variables_are_put_together_once() -> None:
+    looked: list[str] = []
+
+    class Hostvars(dict[str, Any]):
+        def __getitem__(self, host: str) -> Any:
+            looked.append(host)
+            return super().__getitem__(host)
+
+    hosts = Hostvars({"a": {"x": 1, "y": None, "z": 3}, "b": {}, "c": {"x": 2}})
+    found = host_variables.host_variables(hosts, ["a", "b"], ["x", "y"])
+    assert found == {"a": {"x": 1, "y": None}, "b": {}} and looked == ["a", "b"]
+    with pytest.raises(AnsibleError, match="host_variables: give hostvars"):
+        host_variables.host_variables([], [], [])

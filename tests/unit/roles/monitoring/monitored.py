@@ -50,6 +50,10 @@ def _load(name: str) -> Any:
     return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
 
 
+def _task(file: str, name: str) -> dict[str, Any]:
+    return dict(next(task for task in _load(f"tasks/{file}.yml") if task["name"] == name))
+
+
 def _templar(given: dict[str, Any], host: str) -> Templar:
     _load_plugins()
     own: dict[str, Any] = {
@@ -66,7 +70,11 @@ def _templar(given: dict[str, Any], host: str) -> Templar:
     }
     loader = DataLoader()
     loader.set_basedir(str(ROLE))
-    return Templar(loader, variables={**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **given})
+    variables = {**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **given}
+    read = _task("inventory", "Find faults of the inventory")
+    hosts = read["ansible.builtin.set_fact"]["__monitoring_hosts"]
+    variables["__monitoring_hosts"] = Templar(loader, variables={**variables, **read["vars"]}).template(hosts)
+    return Templar(loader, variables=variables)
 
 
 def value(name: str, host: str = "n1", **given: Any) -> Any:
@@ -85,9 +93,15 @@ def files(host: str = "n1", **given: Any) -> dict[str, dict[str, Any]]:
     return _files[key]
 
 
+def services(host: str = "n1", **given: Any) -> list[dict[str, Any]]:
+    """What runs on a host and what reads again, as two tasks are given it."""
+    rounds = _templar(given, host).template(_task("configure", "Run them")["loop"])
+    return [entry for entries in rounds for entry in entries]
+
+
 def task_value(file: str, name: str, fact: str, host: str = "n1", **given: Any) -> Any:
     """What a task of the role sets as a fact."""
-    task = next(task for task in _load(f"tasks/{file}.yml") if task["name"] == name)
+    task = _task(file, name)
     return _templar({**task.get("vars", {}), **given}, host).template(task["ansible.builtin.set_fact"][fact])
 
 

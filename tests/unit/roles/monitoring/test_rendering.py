@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from monitored import HOSTS, ROLE, check, files, program, task_value, value
+from monitored import HOSTS, ROLE, check, files, program, services, task_value, value
 
 PROMETHEUS, ALERTMANAGER = "/etc/prometheus/prometheus.yml", "/etc/prometheus/alertmanager.yml"
 RECEIVER = {"name": "pager", "webhook_configs": [{"url": "https://pager.example.net/"}]}
@@ -103,7 +103,7 @@ def test_a_host_that_is_no_monitoring_node_has_exporters_alone() -> None:
     assert not [path for path in found if path.startswith("/etc/prometheus")]
     assert "/etc/kubevirt-ha/monitoring/token" not in found
     assert "/etc/default/prometheus-node-exporter" in found
-    names = [entry["name"] for entry in value("__monitoring_services", "w1") if entry["state"] == "started"]
+    names = [entry["name"] for entry in services("w1") if entry["state"] == "started"]
     assert names == ["prometheus-node-exporter", "kubevirt-ha-collector@host.timer"]
 
 
@@ -112,7 +112,7 @@ def test_one_that_is_none_any_more_loses_its_secrets_and_stops() -> None:
     gone = [path for path, entry in files("w1", **given).items() if entry.get("state") == "absent"]
     folder = "/etc/prometheus/kubevirt-ha"
     assert {f"{folder}/token", f"{folder}/secrets/pager", PROMETHEUS, "/etc/kubevirt-ha/monitoring/token"} <= set(gone)
-    stopped = [entry["name"] for entry in value("__monitoring_services", "w1", **given) if entry["state"] == "stopped"]
+    stopped = [entry["name"] for entry in services("w1", **given) if entry["state"] == "stopped"]
     assert {"prometheus", "prometheus-alertmanager"} <= set(stopped)
 
 
@@ -126,12 +126,17 @@ def test_secrets_are_for_their_reader_alone(given: dict[str, Any]) -> None:
         assert entry["mode"] == "0600" and entry["secret"], entry["path"]
 
 
+def offered(host: str = "n1", **given: Any) -> list[int]:
+    """Ports that have a socket."""
+    names = [entry["name"] for entry in services(host, **given)]
+    return sorted(int(name[20:-7]) for name in names if name.startswith("kubevirt-ha-metrics@"))
+
+
 def test_ports_of_the_loopback_address_are_offered_where_they_are() -> None:
-    assert sorted(value("__monitoring_offered")) == [2381, 8404, 10257, 10259]
-    assert sorted(value("__monitoring_offered", "n3")) == [2381, 10257, 10259]
-    assert value("__monitoring_offered", "w1") == []
-    own = {"load_balancer_stats_address": "192.0.2.11"}
-    assert 8404 not in value("__monitoring_offered", **own)
+    assert offered() == [2381, 8404, 10257, 10259]
+    assert offered("n3") == [2381, 10257, 10259]
+    assert offered("w1") == []
+    assert 8404 not in offered(load_balancer_stats_address="192.0.2.11")
 
 
 def test_a_proxy_without_metrics_is_not_asked() -> None:
@@ -187,10 +192,12 @@ def test_rules_of_the_user_are_written_and_read() -> None:
     assert files()[path]["state"] == "absent"
 
 
-def test_the_collector_of_a_host_looks_at_what_the_host_is() -> None:
-    def asked(host: str) -> dict[str, Any]:
-        return dict(json.loads(files(host)["/etc/kubevirt-ha/monitoring/collector.json"]["content"])["host"])
+def asked(host: str) -> dict[str, Any]:
+    """What the collector of a host looks at there."""
+    return dict(json.loads(files(host)["/etc/kubevirt-ha/monitoring/collector.json"]["content"])["host"])
 
+
+def test_the_collector_of_a_host_looks_at_what_the_host_is() -> None:
     assert asked("n1")["vips"] == [{"name": "api", "address": "192.0.2.100"}]
     assert asked("n1")["brick"]["wanted"] == 3 and asked("n1")["mount"]
     assert asked("n3")["vips"] == [] and asked("n3")["brick"]
@@ -222,7 +229,7 @@ def test_dashboards_are_provisioned_only_where_asked_for() -> None:
     assert {panel["datasource"]["uid"] for board in boards for panel in board["panels"]} == {
         source["datasources"][0]["uid"]
     }
-    assert "grafana-server" not in [entry["name"] for entry in value("__monitoring_services", **given)]
+    assert "grafana-server" not in [entry["name"] for entry in services(**given)]
 
 
 def said(*lines: str, **given: Any) -> list[str]:
@@ -281,7 +288,7 @@ def judged(*down: tuple[str, str], short: str = "", unknown: str = "") -> list[s
             "health": "unknown" if job == unknown else "down" if not number and job in errors else "up",
             "lastError": errors.get(job, ""),
         }
-        for job, count in value("__monitoring_expected").items()
+        for job, count in asked("n1")["expected_targets"].items()
         for number in range(count - (job == short))
     ]
     return list(value("__monitoring_bad", __monitoring_targets={"json": {"data": {"activeTargets": targets}}}))

@@ -26,6 +26,11 @@ def _load(name: str) -> Any:
     return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
 
 
+def _task(name: str) -> dict[str, Any]:
+    """A task that looks for faults of the inventory."""
+    return dict(next(task for task in _load("tasks/inventory.yml") if task["name"] == name))
+
+
 def templar(**given: Any) -> Templar:
     _load_plugins()
     hosts = {
@@ -40,7 +45,10 @@ def templar(**given: Any) -> Templar:
     }
     loader = DataLoader()
     loader.set_basedir(str(ROLE))
-    return Templar(loader, variables={**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **given})
+    variables = {**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **given}
+    read = _task("Read what hosts say of themselves")
+    said = Templar(loader, variables={**variables, **read["vars"]}).template(read["ansible.builtin.set_fact"])
+    return Templar(loader, variables={**variables, **said})
 
 
 def value(name: str, **given: Any) -> Any:
@@ -54,7 +62,7 @@ def utility(name: str) -> Any:
 
 
 def faults(**given: Any) -> list[str]:
-    task = _load("tasks/inventory.yml")[0]
+    task = _task("Find faults of the inventory")
     found = templar(**task["vars"], **given).template(task["ansible.builtin.set_fact"]["__placement_inventory_faults"])
     return list(found)
 
@@ -81,6 +89,13 @@ def test_the_defaults_have_no_fault_and_change_nothing_but_classes() -> None:
 def test_the_higher_class_comes_first_and_all_are_below_kubevirt_itself() -> None:
     values = [one["value"] for one in value("placement_priority_classes")]
     assert values == sorted(values, reverse=True) and values[-1] > 0 and values[0] < 1_000_000_000
+
+
+def test_a_label_that_another_role_writes_is_told_once_by_node() -> None:
+    """Of the role's own map, too, which may name a host that is no node yet."""
+    (fault,) = faults(placement_node_labels={"n1": {"disk": "hdd", "rack": "r1"}, "n2": {"a": "b"}})
+    assert "disk of n1 has another value in kubernetes_node_labels" in fault
+    assert faults(placement_node_labels={"n1": {"disk": "ssd"}}) == []
 
 
 def test_labels_and_taints_come_from_hosts_and_from_the_map_which_wins() -> None:
@@ -129,12 +144,12 @@ def test_faults_of_all_kinds_come_at_once() -> None:
 
 def test_what_the_role_gives_the_module_takes() -> None:
     given = {"placement_reserve": "n_plus_one", "placement_presets": {"a": {"memory": "1Gi"}}}
-    options, explain = utility("cluster_placement.options"), utility("module").explain
+    options, explain = utility("cluster_placement.options"), utility("parameters").explain
     wanted = value("__placement_wanted", **given)
     assert options.all_faults(wanted) == [] and wanted["reserve"]["pieces"] == 4
     task = _load("tasks/configure.yml")[0]["virtops.kubevirt_ha.placement"]
     assert set(task) - {"kubeconfig", "namespace"} == set(options.options()) == set(wanted)
-    asked = _load("tasks/inventory.yml")[1]["virtops.kubevirt_ha.placement"]
+    asked = _task("Ask the cluster what stands against it")["virtops.kubevirt_ha.placement"]
     assert asked == task, "what is asked before is what is written later"
     assert explain(options.spec(), {key: item for key, item in wanted.items() if item}) == []
 

@@ -135,3 +135,15 @@ def test_a_preset_that_is_not_there_or_does_not_fit_is_told_for_each_machine() -
 
 def test_a_preset_takes_what_the_module_vm_takes() -> None:
     assert set(options.PRESET_KEYS) == set(options.preset_options())
+
+
+def test_the_filter_copies_nothing_that_hangs_on_ansible_s_own_maps() -> None:
+    """A copy of one of them copies the variables of the whole run."""
+
+    class Lazy(dict[str, Any]):
+        def __deepcopy__(self, _memo: Any) -> Any:
+            raise AssertionError("was copied")
+
+    wanted = Lazy(presets=Lazy(web=Lazy(priority_class="gold")), node_labels=Lazy(n1=Lazy(rack="r1")))
+    (fault,) = placement_faults(wanted, ["n1"], first=True)
+    assert "PriorityClass gold is not there" in fault

@@ -8,29 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.faults import faults, seconds
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.faults import (
+    faults,
+    host_faults,
+    seconds,
+)
+from monitoring_settings import HASH, settings
 
-RIGHT: dict[str, Any] = {
-    "form": "hosts",
-    "members": ["n1"],
-    "endpoint": "192.0.2.100:8443",
-    "kubeconfig": "/root/admin.conf",
-    "scrape_interval": "10s",
-    "slow_scrape_interval": "1m",
-    "retention": "15d",
-    "retention_size": "",
-    "collector_interval": "15s",
-    "prometheus_port": 9090,
-    "alertmanager_port": 9093,
-    "alertmanager_cluster_port": 9094,
-    "node_exporter_port": "9100",
-    "port_owners": {6443: "kube-apiserver"},
-    "alertmanager_receivers": [],
-    "alertmanager_route": {},
-    "extra_rules": [],
-}
 PAGER = {"name": "pager", "webhook_configs": [{"url": "https://pager.example.net/"}]}
-HASH = "$2y$10$" + "a" * 53
 
 
 @pytest.mark.parametrize(
@@ -47,16 +32,16 @@ HASH = "$2y$10$" + "a" * 53
     ],
 )
 def test_what_is_right_has_no_fault(given: dict[str, Any]) -> None:
-    assert faults({**RIGHT, **given}) == []
+    assert faults(settings(**given)) == []
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"members": []}, "inventory: group monitoring_nodes is empty"),
+        ({"platform": {"groups": {}}}, "inventory: group monitoring_nodes is empty"),
         ({"form": "cloud"}, "monitoring_form: cloud is unknown; allowed are hosts, operator"),
         ({"kubeconfig": ""}, "monitoring_kubeconfig is empty"),
-        ({"endpoint": ""}, "kubernetes_api_endpoint is empty"),
+        ({"platform": {"endpoint": ""}}, "kubernetes_api_endpoint is empty"),
         ({"retention": "forever"}, "monitoring_retention: 'forever' is no duration"),
         ({"retention": 15}, "monitoring_retention: 15 is no duration"),
         ({"retention": "0d"}, "monitoring_retention: '0d' is no duration"),
@@ -73,6 +58,8 @@ def test_what_is_right_has_no_fault(given: dict[str, Any]) -> None:
             "monitoring_alertmanager_port: 9090 is the port of monitoring_prometheus_port too",
         ),
         ({"node_exporter_port": 6443}, "monitoring_node_exporter_port: 6443 is the port of kube-apiserver too"),
+        ({"prometheus_port": 8443}, "monitoring_prometheus_port: 8443 is the port of the VIP api too"),
+        ({"platform": {"stats_port": "9094"}}, "monitoring_alertmanager_cluster_port: 9094 is the port of HAProxy too"),
         ({"prometheus_port": 70000}, "monitoring_prometheus_port: 70000 is no port; allowed are 1 to 65535"),
         ({"prometheus_port": "web"}, "monitoring_prometheus_port: 'web' is no port"),
         ({"alertmanager_receivers": {"name": "x"}}, "monitoring_alertmanager_receivers: must be a list"),
@@ -112,13 +99,13 @@ def test_what_is_right_has_no_fault(given: dict[str, Any]) -> None:
     ],
 )
 def test_a_fault_is_told_by_name(given: dict[str, Any], said: str | None) -> None:
-    found = faults({**RIGHT, **given})
+    found = faults(settings(**given))
     assert len(found) == (said is not None), found
     assert said is None or said in found[0]
 
 
 def test_a_hash_that_is_a_password_is_not_shown() -> None:
-    (fault,) = faults({**RIGHT, "web_users": {"a": "hunter2"}, "web_user": "a", "web_password_file": "/p"})
+    (fault,) = faults(settings(web_users={"a": "hunter2"}, web_user="a", web_password_file="/p"))
     assert "hunter2" not in fault
 
 
@@ -127,3 +114,27 @@ def test_a_hash_that_is_a_password_is_not_shown() -> None:
 )
 def test_durations(text: Any, expected: float | None) -> None:
     assert seconds(text) == expected
+
+
+def test_another_program_at_a_port_of_the_role_is_told_once() -> None:
+    said = [
+        'listen 192.0.2.11:9090 users:(("prometheus",pid=1,fd=2))',
+        'listen 127.0.0.1:9100 users:(("elsewhere",pid=1,fd=2))',
+        'listen *:9093 users:(("cockpit",pid=1,fd=2))',
+        'listen *:9093 users:(("cockpit",pid=2,fd=2))',
+        "listen [::]:9094",
+        "package openssl",
+    ]
+    assert host_faults(said, settings()) == [
+        "n1: monitoring_alertmanager_port: *:9093 is taken by cockpit; end that, or choose another port",
+        "n1: monitoring_alertmanager_cluster_port: [::]:9094 is taken by another program; end that, or choose another port",
+    ]
+    assert host_faults(said, settings(host={"server": False})) == []
+
+
+def test_the_last_words_of_promtool_are_told() -> None:
+    said = ["refused   FAILED:", 'refused /dev/stdin: 5:11: group "x"', "refused other"]
+    assert host_faults(said, settings()) == [
+        'n1: monitoring_extra_rules: promtool refuses it: 5:11: group "x"',
+        "n1: monitoring_extra_rules: promtool refuses it: other",
+    ]
