@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement import options
 
-# Parameters of the module, where they begin a sentence, are variables of the role; those of the reserve one each.
-_PARAMETER = re.compile(rf"^(?:{'|'.join(sorted(options.options()))})\b")
+# What the filters are made of is imported by them: Ansible loads every filter file of a collection, compiling it, in each worker
+# that uses one of them.
+
 _RESERVE = re.compile(r"^reserve\.")
 _CLASSES = re.compile(r"(?<=declare it in )(?=priority_classes)")
 
@@ -25,6 +25,8 @@ def placement_faults(wanted: Any, nodes: Iterable[str] | None = None, first: boo
     """
     if not isinstance(wanted, Mapping):
         raise AnsibleFilterError("virtops.kubevirt_ha.placement_faults: give a map of the module's parameters")
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement import options
+
     given = _plain(wanted)
     found = options.all_faults(given)
     if first:
@@ -40,9 +42,15 @@ def _plain(value: Any) -> Any:
 
 
 def in_words_of_the_role(fault: str) -> str:
-    """A fault with the role's variable in place of the module's parameter."""
+    """A fault with the role's variable in place of the module's parameter.
+
+    Parameters of the module, where they begin a sentence, are variables of the role; those of the reserve one each.
+    """
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement import options
+
+    parameter = re.compile(rf"^(?:{'|'.join(sorted(options.options()))})\b")
     fault = _CLASSES.sub("placement_", _RESERVE.sub("placement_reserve_", fault))
-    return _PARAMETER.sub(lambda match: f"placement_{match.group()}", fault)
+    return parameter.sub(lambda match: f"placement_{match.group()}", fault)
 
 
 class FilterModule:

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import allowance
+
+# What the filters are made of is imported by them: Ansible loads every filter file of a collection, compiling it, in each worker
+# that uses one of them.
 
 
 def recovery_budget(reports: Any, budget: Any = None) -> dict[str, Any]:
     """Judges one drill's report, or several, by the limits of a budget."""
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import allowance
+
     try:
         if isinstance(reports, str) or not isinstance(reports, Iterable):
             raise ValueError(

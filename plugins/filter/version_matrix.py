@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import versions
+
+# What the filters are made of is imported by them: Ansible loads every filter file of a collection, compiling it, in each worker
+# that uses one of them.
 
 
 def version_matrix_faults(wanted: Any, part: str, option: str, allow_untested: bool = False) -> list[str]:
     """The faults of one part, each with the name of the option that it is given by and what is allowed."""
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import versions
+
     if not isinstance(wanted, Mapping):
         raise AnsibleFilterError("virtops.kubevirt_ha.version_matrix_faults: give a map of versions by part")
     if allow_untested:

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import platform_lab as platform
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure, Origin, add_figures
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 from demo_run import REPOSITORY
 
 VERSION = "1.35.4"
@@ -49,16 +49,10 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_completed_by_the_next_run() 
     images = {pod["spec"]["containers"][0]["image"].rpartition(":")[2] for pod in pods}
     assert (len(pods), images) == (3, {f"v{VERSION}"})
 
-    origin = Origin("pytest tests/e2e/long", commit(), "the lab's")
     figure = Figure(
         "upgrade_seconds", round(seconds, 1), "s", None, 1, more={"from": sorted(set(before.values())), "to": VERSION}
     )
-    add_figures(str(REPOSITORY / "reports" / "platform.json"), [figure], origin)
-
-
-def commit() -> str:
-    command = ("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*")
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    platform.keep("platform", figure, command="pytest tests/e2e/long")
 
 
 def test_another_run_and_the_site_have_nothing_to_do() -> None:
