@@ -3,24 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A whole run: etcd, objects and machines into the repository, old backups forgotten, the repository looked at.
 
-`python -m ...backup.runner --config FILE take|verify|release|check` is what the timer of a backup host calls; the modules
-call the same. Every fault is told before anything is changed; a machine that fails does not stop the others.
+The modules call it, and the command line that a backup host's timer calls. Every fault is told before anything is changed; a
+machine that fails does not stop the others.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import json
 import os
 import shutil
-import signal
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import (
@@ -31,7 +28,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import 
     records,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import plan as planning
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings as configuration
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.bricks import Bricks
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import DiskFailed, Hosts
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import Holder, connect
@@ -462,51 +458,3 @@ def figures(result: Result, settings: Settings) -> list[Figure]:
 def figure_of_check(checked: checking.Checked) -> Figure:
     """What a look at the repository measured."""
     return Figure("backup_damaged_parts", checked.count if not checked.sound else 0, "parts", 0, 1)
-
-
-def ending(number: int, _frame: Any) -> NoReturn:
-    """Turns a signal into an exception, so that whatever is held is let go; a second one changes nothing any more."""
-    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The program: 0, or 1 with a sentence on standard error."""
-    parser = argparse.ArgumentParser(
-        description="Backs up etcd, objects and virtual machines, as the role backup set it up."
-    )
-    parser.add_argument("--config", required=True, help="the settings, a JSON file")
-    parser.add_argument("command", choices=["take", "verify", "release", "check"])
-    given = parser.parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, ending)
-    try:
-        run = Run(configuration.load(given.config))
-        failure = _command(run, given.command)
-    except HaError as error:
-        failure = error
-    if failure:
-        sys.stderr.write(f"{failure}\n")
-        return 1
-    return 0
-
-
-def _command(run: Run, command: str) -> HaError | None:
-    if command == "check":
-        return None
-    if command == "release":
-        for name in run.release():
-            sys.stdout.write(f"let go: {name}\n")
-        return None
-    if command == "verify":
-        checked = run.verify()
-        sys.stdout.write(json.dumps(checked.as_dict()) + "\n")
-        return checked.failure(run.restic.where)
-    result = run.take()
-    sys.stdout.write(json.dumps(result.as_dict()) + "\n")
-    return result.failure
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, NoReturn
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore, runner, settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore, runner, settings, signals
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import connect
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import Wanted
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run
@@ -78,7 +77,7 @@ def report_spec() -> ArgumentSpec:
 
 def take(module: Module) -> NoReturn:
     """Backs up."""
-    _end_on_signals()
+    signals.end_gently()
     given = settings.of(module.params["settings"])
     try:
         lenient = module.params["missing"] == "warn"
@@ -118,7 +117,7 @@ def verify(module: Module) -> NoReturn:
 
 def bring_back(module: Module) -> NoReturn:
     """Restores a machine."""
-    _end_on_signals()
+    signals.end_gently()
     params = module.params
     given = settings.of(params["settings"])
     name, target = params["name"] or params["vm"], params["target_namespace"] or params["namespace"]
@@ -163,9 +162,3 @@ def report(module: Module) -> NoReturn:
 
 def _figure(figure: Figure) -> dict[str, Any]:
     return {**asdict(figure), "more": dict(figure.more)}
-
-
-def _end_on_signals() -> None:
-    """What is held is let go, also where Ansible is interrupted."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, runner.ending)

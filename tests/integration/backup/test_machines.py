@@ -33,7 +33,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
 from .conftest import COLLECTIONS, MIB, bind
 
 Run = Callable[..., dict[str, Any]]
-RUNNER = "ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner"
+COMMAND_LINE = "ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.command_line"
 CLASS = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "directories"}}
 
 
@@ -295,7 +295,7 @@ def runner(given: dict[str, Any], folder: Path, command: str) -> subprocess.Pope
     path = folder / "backup.json"
     path.write_text(json.dumps(given))
     return subprocess.Popen(
-        [sys.executable, "-m", RUNNER, "--config", str(path), command],
+        [sys.executable, "-m", COMMAND_LINE, "--config", str(path), command],
         env={**os.environ, "PYTHONPATH": COLLECTIONS.split(":")[0]},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
