@@ -57,11 +57,6 @@ def platform() -> str:
     return "" if (LAB / "kubeconfig").exists() else "needs a platform on the lab: `make demo` lays it out"
 
 
-def monitored() -> str:
-    there = (LAB / "inventory.yml").exists() and "monitoring_nodes:" in (LAB / "inventory.yml").read_text()
-    return "" if there else "needs monitoring nodes: `make lab MONITORING=true`, then `make demo MONITORING=true`"
-
-
 def holds(pattern: str) -> Need:
     """Needs files by `pattern`, a glob below the repository."""
     return lambda: "" if any(REPOSITORY.glob(pattern)) else f"there is nothing by {pattern}"
@@ -146,16 +141,8 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "network": (root, system, programs),
     "preflight": (),
 }
-# Those that take more than three minutes or were not yet seen to pass on a quiet machine, and the second of two that differ in little.
-LONG_SCENARIOS = (
-    "shared_storage_ceph",
-    "kubevirt",
-    "kubevirt_upgrade",
-    "load_balancer_nginx",
-    "monitoring",
-    "network",
-    "placement",
-)
+# Those that take longest, the second of two that differ in little, and that of the lab, which each run lays out anyway.
+LONG_SCENARIOS = ("shared_storage_ceph", "kubevirt_upgrade", "lab", "load_balancer_nginx", "network")
 # The last ones, in this order. Not beside each other: those that hold the order of short-lived states, and those that lay out
 # links or namespaces of the machine. What measures moves of an address is beside none.
 STATES, LINKS = "states", "links"
@@ -248,7 +235,7 @@ CHECKS: tuple[Check, ...] = (
     *INTEGRATION,
     *(_scenario(name) for name in ON_NODES),
     _e2e("demo", 45, memory),
-    *(_scenario(name, platform, *((monitored,) if name == "monitoring" else ())) for name in ON_PLATFORM),
+    *(_scenario(name, platform) for name in ON_PLATFORM),
     _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
