@@ -46,7 +46,13 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError, Refused, WaitFailed
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    Conflict,
+    HaError,
+    InputError,
+    Refused,
+    WaitFailed,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
@@ -445,15 +451,33 @@ class Restore:
         give_up = time.monotonic() + _GONE_SECONDS
         while client.find(PVC, disk.claim, self._wanted.target) is not None and time.monotonic() < give_up:
             time.sleep(_TICK)
-        item = client.find(PV, disk.persistent)
-        reference = ((item or {}).get("spec") or {}).get("claimRef") or {}
-        if (
-            item
-            and reference.get("name") == disk.claim
-            and item["spec"].get("persistentVolumeReclaimPolicy") == "Retain"
-        ):
-            version = item["metadata"]["resourceVersion"]
-            client.patch(PV, disk.persistent, {"metadata": {"resourceVersion": version}, "spec": {"claimRef": None}})
+        # Kubernetes notes at the same moment that the claim is gone.
+        while not self._unreferenced(client, disk):
+            if time.monotonic() > give_up:
+                raise WaitFailed(
+                    "could not be freed",
+                    where=PV.describe(name=disk.persistent),
+                    why="something else changes it all the time",
+                    fix="Remove its spec.claimRef once its claim is gone",
+                )
+            time.sleep(_TICK)
+
+    @staticmethod
+    def _unreferenced(client: Client, disk: NewDisk) -> bool:
+        """Whether nothing claims the volume of the removed claim any more; False where somebody else changed it meanwhile."""
+        item = client.find(PV, disk.persistent) or {"spec": {}}
+        spec = item["spec"]
+        if (spec.get("claimRef") or {}).get("name") != disk.claim or spec.get(
+            "persistentVolumeReclaimPolicy"
+        ) != "Retain":
+            return True
+        version = item["metadata"]["resourceVersion"]
+        change = {"metadata": {"resourceVersion": version}, "spec": {"claimRef": None}}
+        try:
+            client.patch(PV, disk.persistent, change)
+        except Conflict:
+            return False
+        return True
 
     def _note(self, client: Client, restored: Restored) -> None:
         """Notes a proven restore; one that failed proves nothing, and leaves the last one where it is."""
