@@ -24,8 +24,19 @@ from typing import Any, Callable, NoReturn
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth, conditions, durations
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import FREEZE, NOTHING, PAUSE, Plan
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError, NotFound, Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM_ACTION, VMI, VMI_ACTION
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    ApiError,
+    HaError,
+    ManyFailed,
+    NotFound,
+    Refused,
+)
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    VM_ACTION,
+    VMI,
+    VMI_ACTION,
+    is_deleting,
+)
 
 STOP = "stop"
 _FOLDER = "held"
@@ -115,11 +126,14 @@ class Holder:
     @contextlib.contextmanager
     def noted(self, plan: Plan, how: str, undo: Callable[[], Any]) -> Iterator[None]:
         """Notes that a machine is in another state than it was, such as stopped, while the block runs, and undoes that."""
-        path = self._note({"namespace": plan.namespace, "name": plan.name, "how": how, "pid": os.getpid()})
+        note = {"namespace": plan.namespace, "name": plan.name, "how": how, "pid": os.getpid()}
+        path = self._note(note)
+        watchdog = Watchdog(note, self._again, None)
         try:
             yield
         finally:
             undo()
+            watchdog.end()
             os.unlink(path)
 
     def leftovers(self) -> list[dict[str, Any]]:
@@ -132,12 +146,20 @@ class Holder:
         return notes
 
     def release(self) -> list[str]:
-        """Lets go what earlier runs left held; the machines."""
-        done = []
-        for note in self.leftovers():
-            let_go(self._client, note)
+        """Lets go what earlier runs left held; the machines. One that stays held keeps none of the others so."""
+        done: list[str] = []
+        errors: list[HaError] = []
+        notes = self.leftovers()
+        for note in notes:
+            try:
+                let_go(self._client, note)
+            except HaError as error:
+                errors.append(error)
+                continue
             os.unlink(note["path"])
             done.append(f"{note['namespace']}/{note['name']}")
+        if errors:
+            raise errors[0] if len(errors) == 1 else ManyFailed(errors, len(notes), of="machines", done="let go")
         return done
 
 
@@ -196,9 +218,10 @@ def _is_free(client: Client, namespace: str, name: str, how: str, error: HaError
         return False
     with contextlib.suppress(HaError):
         vmi = client.find(VMI, name, namespace)
-        if how == STOP:
-            return vmi is not None
-        if vmi is None or (vmi.get("status") or {}).get("phase") in conditions.FINAL_PHASES:
+        ends = vmi is None or (vmi.get("status") or {}).get("phase") in conditions.FINAL_PHASES
+        if how == STOP:  # one that is still on its way down is not there to stay
+            return vmi is not None and not ends and not is_deleting(vmi)
+        if vmi is None or ends:
             return True
         if how == FREEZE:
             return since > _SHOWN_SECONDS and (vmi.get("status") or {}).get("fsFreezeStatus") != "frozen"
@@ -207,9 +230,9 @@ def _is_free(client: Client, namespace: str, name: str, how: str, error: HaError
 
 
 class Watchdog:
-    """A process of its own that lets a machine go when the time is over or this process is gone."""
+    """A process of its own that lets a machine go when the time is over, where it has an end, or this process is gone."""
 
-    def __init__(self, note: Mapping[str, Any], again: Connect, seconds: float) -> None:
+    def __init__(self, note: Mapping[str, Any], again: Connect, seconds: float | None) -> None:
         mine, self._pipe = os.pipe()
         self._pid = os.fork()
         if not self._pid:
@@ -226,7 +249,7 @@ class Watchdog:
             os.waitpid(self._pid, 0)
 
     @staticmethod
-    def _watch(pipe: int, note: Mapping[str, Any], again: Connect, seconds: float) -> NoReturn:
+    def _watch(pipe: int, note: Mapping[str, Any], again: Connect, seconds: float | None) -> NoReturn:
         code = 1
         try:
             os.setsid()

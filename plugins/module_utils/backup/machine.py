@@ -132,6 +132,7 @@ def back_up(parts: Parts, plan: Plan, vm: Mapping[str, Any], claims: Sequence[Ma
         outcome.snapshot = str(told["snapshot_id"])[:8]
         outcome.bytes, outcome.added = int(told["total_bytes_processed"]), int(told["data_added"])
     except HaError as error:
+        parts.hosts.forget()
         outcome.error = error
     except OSError as error:
         fix = "Free space there, or set backup_spool_dir to another file system"
