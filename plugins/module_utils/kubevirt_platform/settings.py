@@ -8,6 +8,7 @@ Settings are the role's variables without their prefix `kubevirt_`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -69,15 +70,16 @@ def faults(settings: Settings, version: object, nodes: int | None = None) -> Ite
     yield from _of_resources(settings["component_resources"])
     if settings["distribution"] == "openshift":
         yield from openshift.faults(settings)
+    for name in ("cr_overrides", "hyperconverged_overrides"):
+        if not isinstance(settings[name], Mapping):
+            yield f"kubevirt_{name}: {settings[name]!r} must be a map, {{}} for none"
     yield from _of_gates(settings, version)
 
 
 def number(value: Any) -> int | None:
     """A whole number, also as text as `-e` gives it; None where it is none."""
     text = str(value).strip()
-    if isinstance(value, bool) or not text.lstrip("-").isdigit():
-        return None
-    return int(text)
+    return int(text) if not isinstance(value, bool) and re.fullmatch("-?[0-9]{1,20}", text) else None
 
 
 def _of_numbers(settings: Settings) -> Iterator[str]:

@@ -62,6 +62,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"namespaces": [{"name": "A"}]}, "namespaces[A].name"),
     ({"reserve": {"image": "x", "priority": 0}}, "reserve_priority: 0 must be below 0"),
     ({"reserve": {"image": "x", "pieces": 0}}, "reserve_pieces: 0 must be from 1 to 50"),
+    ({"priority_classes": [{"name": "a", "value": float("inf")}]}, "a number is none that can be reckoned with"),
+    ({"priority_classes": [{"name": "a", "value": 1, 2: 3}]}, "2: an option's name must be a text"),
+    ({"reserve": {"image": ""}}, "reserve_image: '' is no image"),
+    ({"reserve": {"image": "i", "pieces": None}}, "reserve_pieces: is null"),
 ]
 
 
