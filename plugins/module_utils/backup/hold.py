@@ -33,12 +33,13 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     VM_ACTION,
+    VM_SNAPSHOT,
     VMI,
     VMI_ACTION,
     is_deleting,
 )
 
-STOP = "stop"
+STOP, DROP = "stop", "drop"
 _FOLDER = "held"
 # Seconds: how long a machine is tried to be let go; how long KubeVirt may take to show that it is paused; by how much
 # the guest's own clock for a freeze is behind ours.
@@ -136,6 +137,25 @@ class Holder:
             watchdog.end()
             os.unlink(path)
 
+    @contextlib.contextmanager
+    def dropping(self, plan: Plan, snapshot: str, warnings: list[str]) -> Iterator[None]:
+        """Takes a snapshot of the cluster away after the block, also where the run is gone before; one that cannot be taken
+        away now goes with the next run."""
+        note = {"namespace": plan.namespace, "name": plan.name, "how": DROP, "snapshot": snapshot, "pid": os.getpid()}
+        path = self._note(note)
+        watchdog = Watchdog(note, self._again, None)
+        try:
+            yield
+        finally:
+            try:
+                with contextlib.suppress(NotFound):
+                    _undo(self._client, note)
+                os.unlink(path)
+            except HaError as error:
+                where = VM_SNAPSHOT.describe(plan.namespace, snapshot)
+                warnings.append(f"{where}: stays until the next run, which takes it away: {error}")
+            watchdog.end()
+
     def leftovers(self) -> list[dict[str, Any]]:
         """The notes that a run which is gone has left."""
         notes = []
@@ -190,7 +210,7 @@ def let_go(client: Client, note: Mapping[str, Any]) -> None:
     began = time.monotonic()
     while True:
         try:
-            _undo(client, namespace, name, how)
+            _undo(client, note)
             return
         except NotFound:
             return
@@ -199,13 +219,17 @@ def let_go(client: Client, note: Mapping[str, Any]) -> None:
                 return
             if time.monotonic() > give_up:
                 verb = {FREEZE: "unfreeze vm", PAUSE: "unpause vm"}.get(how, "start")
-                error.fix = f"By hand: virtctl {verb} {name} --namespace {namespace}"
+                what = f"kubectl delete vmsnapshot {note['snapshot']}" if how == DROP else f"virtctl {verb} {name}"
+                error.fix = f"By hand: {what} --namespace {namespace}"
                 raise
         time.sleep(_TICK)
 
 
-def _undo(client: Client, namespace: str, name: str, how: str) -> None:
-    if how == STOP:
+def _undo(client: Client, note: Mapping[str, Any]) -> None:
+    namespace, name, how = str(note["namespace"]), str(note["name"]), note["how"]
+    if how == DROP:
+        client.delete(VM_SNAPSHOT, str(note["snapshot"]), namespace)
+    elif how == STOP:
         client.put(VM_ACTION, name, namespace, subresource="start")
     else:
         client.put(VMI_ACTION, name, namespace, subresource="unpause" if how == PAUSE else "unfreeze")
@@ -214,7 +238,7 @@ def _undo(client: Client, namespace: str, name: str, how: str) -> None:
 def _is_free(client: Client, namespace: str, name: str, how: str, error: HaError, since: float) -> bool:
     """Whether a refusal means that there is nothing to let go: KubeVirt refuses to unpause what it does not show as paused
     yet, too, so that counts only after a while."""
-    if not isinstance(error, ApiError) or error.status not in (409, 500):
+    if how == DROP or not isinstance(error, ApiError) or error.status not in (409, 500):
         return False
     with contextlib.suppress(HaError):
         vmi = client.find(VMI, name, namespace)

@@ -53,7 +53,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     VM,
     VM_EXPORT,
-    VM_SNAPSHOT,
     VMI,
 )
 
@@ -285,16 +284,13 @@ class _Machine:
         options = {"namespace": self._plan.namespace, "name": name, "vm": self._plan.name, "require_all_volumes": True}
         settings = _wait()
         kind = vm_snapshot.kind(self._client, [options], settings)
-        try:
+        with self._parts.holder.dropping(self._plan, name, self._outcome.warnings):
             done, _found = objects.apply(self._client, kind, [options], settings)
             if done[0].error:
                 raise done[0].error
             vm_snapshot.check(self._client, options, done[0], settings)
             told = vm_snapshot.indications(done[0].current or {})
             self._download({"namespace": self._plan.namespace, "name": name, "snapshot": name})
-        finally:
-            with contextlib.suppress(HaError):
-                self._client.delete(VM_SNAPSHOT, name, self._plan.namespace)
         return _Read(planning.consistency(SNAPSHOT, NOTHING, running, told), taken, None, answer)
 
     def _export(self) -> _Read:

@@ -66,7 +66,7 @@ def faults(settings: Settings, version: object, nodes: int | None = None) -> Ite
     yield from _of_workload_updates(settings)
     yield from _of_durations(settings)
     for name in ("infra_node_placement", "workloads_node_placement"):
-        yield from _of_placement(f"kubevirt_{name}", settings[name])
+        yield from placement_faults(f"kubevirt_{name}", settings[name])
     yield from _of_resources(settings["component_resources"])
     if settings["distribution"] == "openshift":
         yield from openshift.faults(settings)
@@ -163,7 +163,8 @@ def _of_durations(settings: Settings) -> Iterator[str]:
         )
 
 
-def _of_placement(option: str, value: Any) -> Iterator[str]:
+def placement_faults(option: str, value: Any) -> Iterator[str]:
+    """What is wrong with a node placement as KubeVirt has it."""
     if not isinstance(value, Mapping):
         yield f"{option}: must be a map of {', '.join(_PLACEMENT)}"
         return

@@ -145,6 +145,11 @@ class Cluster:
             raise Conflict("refused", answer=Answer(409, {}, None))
         self.done.append(f"{given['subresource']} {name}")
 
+    def delete(self, resource: Any, name: str, _namespace: str) -> None:
+        if name == self.refuse:
+            raise HaError("cannot be deleted")
+        self.done.append(f"delete {resource.kind} {name}")
+
     def find(self, *_given: Any) -> Any:
         return self.vmi
 
@@ -221,6 +226,21 @@ def test_a_machine_that_was_stopped_is_started_when_the_run_is_gone(tmp_path: Pa
     os.close(watchdog._pipe)  # as when the run is killed
     os.waitpid(watchdog._pid, 0)
     assert (tmp_path / "told").read_text() == "start a"
+
+
+def test_a_snapshot_goes_with_its_backup_or_with_the_next_run(tmp_path: Path) -> None:
+    client, plan = Cluster(), Plan("shop", "a", "u", COPY, NOTHING, ())
+    one, warnings = holder(tmp_path, client), list[str]()
+    with one.dropping(plan, "a-backup-1", warnings):
+        pass
+    assert (client.done, warnings, one.leftovers()) == (["delete VirtualMachineSnapshot a-backup-1"], [], [])
+    client.refuse = "a-backup-2"
+    with one.dropping(plan, "a-backup-2", warnings):
+        pass
+    assert "shop/a-backup-2: stays until the next run, which takes it away: cannot be deleted" in warnings[0]
+    client.refuse = ""
+    assert one.release() == ["shop/a"]
+    assert client.done[-1] == "delete VirtualMachineSnapshot a-backup-2"
 
 
 # Hosts and namespaces that go

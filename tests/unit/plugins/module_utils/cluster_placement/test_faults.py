@@ -122,6 +122,18 @@ def test_a_machine_gets_its_preset_under_its_own_options() -> None:
     assert second == machines[1]
 
 
+def test_a_preset_that_somebody_broke_is_none_and_spoils_no_other() -> None:
+    class Client:
+        def find(self, *_given: Any) -> Any:
+            return {"data": {"broken": "{", "text": '"x"', "db": '{"memory": "1Gi"}'}}
+
+    client: Any = Client()
+    (found,) = presets.resolve(client, [{"name": "a", "preset": "db"}])
+    assert found["memory"] == "1Gi"
+    with pytest.raises(InputError, match="preset: broken is not there; there are db"):
+        presets.resolve(client, [{"name": "a", "preset": "broken"}])
+
+
 def test_a_preset_that_is_not_there_or_does_not_fit_is_told_for_each_machine() -> None:
     known = {"typed": {"instancetype": {"name": "one"}}}
     machines = [
