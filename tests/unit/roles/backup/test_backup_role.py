@@ -151,7 +151,8 @@ def test_a_schedule_brings_the_timer_and_none_takes_it_away() -> None:
         "started",
         [f"/etc/systemd/system/{timer['name']}"],
     )
-    assert [one["state"] for one in value("__backup_unit_files", backup_schedule="")] == ["absent"] * 3
+    for none in ("", None):
+        assert [one["state"] for one in value("__backup_unit_files", backup_schedule=none)] == ["absent"] * 3
     assert [(one["enabled"], one.get("state")) for one in value("__backup_services", backup_schedule="")] == [
         (False, None),
         (False, "stopped"),
@@ -192,6 +193,9 @@ def test_a_sound_inventory_has_no_fault_and_no_repository_is_none() -> None:
         ({"backup_parts": ["disks"]}, "backup_parts: disks is unknown; allowed are etcd, objects, machines, verify"),
         ({"backup_keep_last": 0, "backup_keep_daily": 0, "backup_keep_weekly": 0}, "would keep nothing"),
         ({"backup_max_frozen_seconds": 0}, "0 must be a number above 0"),
+        ({"backup_parts": None}, "backup_parts: None is unknown; allowed are etcd, objects, machines, verify"),
+        ({"backup_etcd_endpoints": None}, "backup_etcd_endpoints is empty"),
+        ({"backup_state_dir": None, "backup_spool_dir": "/s"}, "is missing"),
         ({"groups": {**GROUPS, "control_plane": []}}, "backup_etcd_endpoints is empty"),
     ],
 )

@@ -122,6 +122,9 @@ def test_labels_and_taints_come_from_hosts_and_from_the_map_which_wins() -> None
             {"placement_node_labels": {"n9": {"a": "b"}}},
             "placement_node_labels: node n9 does not exist; there are n1, n2",
         ),
+        ({"placement_node_labels": ["n1"]}, "placement_node_labels: must be a map, {} for none"),
+        ({"placement_node_taints": "n1"}, "placement_node_taints: must be a map"),
+        ({"placement_descheduler_low": None}, "placement_descheduler_low: must be a map"),
         ({"placement_namespace": "Ha: {"}, "placement_namespace: 'Ha: {' must be of lower-case letters"),
         ({"placement_descheduler": True, "placement_descheduler_image": ""}, "_image: '' is no image"),
         (
