@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -315,11 +316,11 @@ def test_an_answer_that_breaks_off_is_told_as_one_that_does_not_come(monkeypatch
     def torn(*_given: Any, **_more: Any) -> None:
         raise http.client.IncompleteRead(b"{")
 
-    monkeypatch.setattr(cluster.urllib.request, "urlopen", torn)
+    monkeypatch.setattr("urllib.request.urlopen", torn)
     api = cluster.Api.__new__(cluster.Api)
-    api._url, api._token, api._context = "https://h", "t", None
+    api._url, api._token, api._context = "https://h", "t", ssl.create_default_context()
     found = Collection()
-    found.part("nodes", lambda: api.items("/api/v1/nodes"))
+    found.part("nodes", lambda: cluster.nodes(api.items("/api/v1/nodes")))
     assert "IncompleteRead" in found.faults[0]
 
 
