@@ -48,7 +48,7 @@ def in_words_of_the_role(fault: str) -> str:
     """
     from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement import options
 
-    parameter = re.compile(rf"^(?:{'|'.join(sorted(options.options()))})\b")
+    parameter = re.compile(rf"^(?:{'|'.join(sorted([*options.options(), 'namespace']))})\b")
     fault = _CLASSES.sub("placement_", _RESERVE.sub("placement_reserve_", fault))
     return parameter.sub(lambda match: f"placement_{match.group()}", fault)
 

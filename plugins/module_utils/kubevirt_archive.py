@@ -68,6 +68,8 @@ def image_faults(path: str, digest: str) -> list[str]:
             return _tar_faults(archive, digest)
     except (tarfile.TarError, OSError, ValueError) as error:
         return [f"{path} is no OCI archive ({error}); fetch the archive again"]
+    except (AttributeError, KeyError, TypeError):
+        return [f"{path} is no OCI archive (its index.json lists no manifests); fetch the archive again"]
 
 
 def _description(folder: str) -> tuple[dict[str, Any], list[str]]:
@@ -115,6 +117,9 @@ def _manifest_faults(folder: str, name: str, references: set[str], version: str)
             text = handle.read()
     except OSError as error:
         yield f"{path} cannot be read ({error.strerror})"
+        return
+    except ValueError:
+        yield f"{path} is no text; fetch the archive again"
         return
     named = set(_IMAGE_LINE.findall(text))
     if name in _CDI:

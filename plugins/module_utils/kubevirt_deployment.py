@@ -18,7 +18,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     NotFound,
     WaitFailed,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform import resource, rollout
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform import resource, rollout, settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -57,10 +57,16 @@ def info_spec() -> argspec.ArgumentSpec:
 def faults(params: Mapping[str, Any]) -> Sequence[str]:
     """What the argument spec cannot say of `kubevirt_deployment`."""
     definition = params["definition"] or {}
-    meta = definition.get("metadata") or {}
+    meta = definition.get("metadata")
+    meta = meta if isinstance(meta, Mapping) else {}
     if definition.get("kind") != KUBEVIRT.kind or not meta.get("name") or not meta.get("namespace"):
         return ["definition: must be an object of kind KubeVirt with metadata.name and metadata.namespace"]
     return []
+
+
+def info_faults(params: Mapping[str, Any]) -> Sequence[str]:
+    """The same of `kubevirt_deployment_info`."""
+    return list(settings.placement_faults("infra_node_placement", params["infra_node_placement"] or {}))
 
 
 def wanted_object(current: Mapping[str, Any], definition: Mapping[str, Any]) -> Object:

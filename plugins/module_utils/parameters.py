@@ -48,7 +48,10 @@ def explain(whole: ArgumentSpec, params: Mapping[str, Any]) -> list[str]:
 
 def _complaints(validator: ArgumentSpecValidator, given: Mapping[str, Any], spec: Mapping[str, Option]) -> list[str]:
     """What a validator says; of options that there are not, which one may have been meant."""
-    result = validator.validate(given)
+    try:
+        result = validator.validate(given)
+    except OverflowError as error:
+        return [f"a number is none that can be reckoned with: {error}"]
     found = [error.msg for error in result.errors if not isinstance(error, UnsupportedError)]
     for name in sorted(result.unsupported_parameters, key=str):
         path = name if isinstance(name, tuple) else (name,)
@@ -88,6 +91,9 @@ def well_shaped(
     kept: dict[str, Any] = {}
     faults: list[str] = []
     for key, value in values.items():
+        if not isinstance(key, str):  # Ansible's own sentence about it breaks off
+            faults.append(f"{where}{key!r}: an option's name must be a text")
+            continue
         inner = spec.get(key, {}).get("options")
         if not inner:
             kept[key] = value

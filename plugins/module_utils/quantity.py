@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
+_LARGEST_EXPONENT = 100
 _FORM = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?$")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
@@ -27,6 +28,8 @@ def parse(value: Any) -> Fraction:
         raise ValueError(f"{text!r} is no quantity: {_advice(text)}")
     number, exponent, suffix = match.groups()
     if exponent:
+        if abs(int(exponent[1:])) > _LARGEST_EXPONENT:  # who writes it out runs out of memory
+            raise ValueError(f"{text!r} is no quantity: its exponent is beyond all measure")
         return Fraction(f"{number}{exponent}")
     if suffix in _BINARY:
         return Fraction(number) * Fraction(1024) ** int(_BINARY[suffix])

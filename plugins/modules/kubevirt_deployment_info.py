@@ -129,7 +129,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import 
 
 def main() -> None:
     """The module's entry."""
-    module = Module(kubevirt_deployment.info_spec())
+    module = Module(kubevirt_deployment.info_spec(), check=kubevirt_deployment.info_faults)
     run(module, lambda client: kubevirt_deployment.look(client, module.params))
 
 

@@ -52,6 +52,10 @@ class Hosts:
         self._hosts = tuple(hosts)
         self._answering: dict[str, Host] = {}
 
+    def forget(self) -> None:
+        """Asks anew, from now on, who answers: the one that did may have gone."""
+        self._answering.clear()
+
     def of(self, path: str, node: str = "") -> HostFiles:
         """The host that a disk's file is read and written on; node: the only one that has it, where there is one."""
         if node not in self._answering:
@@ -186,7 +190,15 @@ class HostFiles:
     @contextlib.contextmanager
     def _run(self, *arguments: str) -> Iterator[Process]:
         with tempfile.TemporaryFile() as said:
-            process = Process(self._words(arguments), said, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                process = Process(self._words(arguments), said, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            except OSError as error:
+                program, fix = (
+                    self._words(arguments)[0],
+                    "Correct its command in backup_disk_hosts or backup_brick_hosts",
+                )
+                why = f"{program}: {error.strerror}"
+                raise DiskFailed("the host's command cannot be run", where=self.name, why=why, fix=fix) from error
             try:
                 yield process
             finally:

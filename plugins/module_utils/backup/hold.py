@@ -24,10 +24,22 @@ from typing import Any, Callable, NoReturn
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth, conditions, durations
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import FREEZE, NOTHING, PAUSE, Plan
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, HaError, NotFound, Refused
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM_ACTION, VMI, VMI_ACTION
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    ApiError,
+    HaError,
+    ManyFailed,
+    NotFound,
+    Refused,
+)
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    VM_ACTION,
+    VM_SNAPSHOT,
+    VMI,
+    VMI_ACTION,
+    is_deleting,
+)
 
-STOP = "stop"
+STOP, DROP = "stop", "drop"
 _FOLDER = "held"
 # Seconds: how long a machine is tried to be let go; how long KubeVirt may take to show that it is paused; by how much
 # the guest's own clock for a freeze is behind ours.
@@ -115,12 +127,34 @@ class Holder:
     @contextlib.contextmanager
     def noted(self, plan: Plan, how: str, undo: Callable[[], Any]) -> Iterator[None]:
         """Notes that a machine is in another state than it was, such as stopped, while the block runs, and undoes that."""
-        path = self._note({"namespace": plan.namespace, "name": plan.name, "how": how, "pid": os.getpid()})
+        note = {"namespace": plan.namespace, "name": plan.name, "how": how, "pid": os.getpid()}
+        path = self._note(note)
+        watchdog = Watchdog(note, self._again, None)
         try:
             yield
         finally:
             undo()
+            watchdog.end()
             os.unlink(path)
+
+    @contextlib.contextmanager
+    def dropping(self, plan: Plan, snapshot: str, warnings: list[str]) -> Iterator[None]:
+        """Takes a snapshot of the cluster away after the block, also where the run is gone before; one that cannot be taken
+        away now goes with the next run."""
+        note = {"namespace": plan.namespace, "name": plan.name, "how": DROP, "snapshot": snapshot, "pid": os.getpid()}
+        path = self._note(note)
+        watchdog = Watchdog(note, self._again, None)
+        try:
+            yield
+        finally:
+            try:
+                with contextlib.suppress(NotFound):
+                    _undo(self._client, note)
+                os.unlink(path)
+            except HaError as error:
+                where = VM_SNAPSHOT.describe(plan.namespace, snapshot)
+                warnings.append(f"{where}: stays until the next run, which takes it away: {error}")
+            watchdog.end()
 
     def leftovers(self) -> list[dict[str, Any]]:
         """The notes that a run which is gone has left."""
@@ -132,12 +166,20 @@ class Holder:
         return notes
 
     def release(self) -> list[str]:
-        """Lets go what earlier runs left held; the machines."""
-        done = []
-        for note in self.leftovers():
-            let_go(self._client, note)
+        """Lets go what earlier runs left held; the machines. One that stays held keeps none of the others so."""
+        done: list[str] = []
+        errors: list[HaError] = []
+        notes = self.leftovers()
+        for note in notes:
+            try:
+                let_go(self._client, note)
+            except HaError as error:
+                errors.append(error)
+                continue
             os.unlink(note["path"])
             done.append(f"{note['namespace']}/{note['name']}")
+        if errors:
+            raise errors[0] if len(errors) == 1 else ManyFailed(errors, len(notes), of="machines", done="let go")
         return done
 
 
@@ -168,7 +210,7 @@ def let_go(client: Client, note: Mapping[str, Any]) -> None:
     began = time.monotonic()
     while True:
         try:
-            _undo(client, namespace, name, how)
+            _undo(client, note)
             return
         except NotFound:
             return
@@ -177,13 +219,17 @@ def let_go(client: Client, note: Mapping[str, Any]) -> None:
                 return
             if time.monotonic() > give_up:
                 verb = {FREEZE: "unfreeze vm", PAUSE: "unpause vm"}.get(how, "start")
-                error.fix = f"By hand: virtctl {verb} {name} --namespace {namespace}"
+                what = f"kubectl delete vmsnapshot {note['snapshot']}" if how == DROP else f"virtctl {verb} {name}"
+                error.fix = f"By hand: {what} --namespace {namespace}"
                 raise
         time.sleep(_TICK)
 
 
-def _undo(client: Client, namespace: str, name: str, how: str) -> None:
-    if how == STOP:
+def _undo(client: Client, note: Mapping[str, Any]) -> None:
+    namespace, name, how = str(note["namespace"]), str(note["name"]), note["how"]
+    if how == DROP:
+        client.delete(VM_SNAPSHOT, str(note["snapshot"]), namespace)
+    elif how == STOP:
         client.put(VM_ACTION, name, namespace, subresource="start")
     else:
         client.put(VMI_ACTION, name, namespace, subresource="unpause" if how == PAUSE else "unfreeze")
@@ -192,13 +238,14 @@ def _undo(client: Client, namespace: str, name: str, how: str) -> None:
 def _is_free(client: Client, namespace: str, name: str, how: str, error: HaError, since: float) -> bool:
     """Whether a refusal means that there is nothing to let go: KubeVirt refuses to unpause what it does not show as paused
     yet, too, so that counts only after a while."""
-    if not isinstance(error, ApiError) or error.status not in (409, 500):
+    if how == DROP or not isinstance(error, ApiError) or error.status not in (409, 500):
         return False
     with contextlib.suppress(HaError):
         vmi = client.find(VMI, name, namespace)
-        if how == STOP:
-            return vmi is not None
-        if vmi is None or (vmi.get("status") or {}).get("phase") in conditions.FINAL_PHASES:
+        ends = vmi is None or (vmi.get("status") or {}).get("phase") in conditions.FINAL_PHASES
+        if how == STOP:  # one that is still on its way down is not there to stay
+            return vmi is not None and not ends and not is_deleting(vmi)
+        if vmi is None or ends:
             return True
         if how == FREEZE:
             return since > _SHOWN_SECONDS and (vmi.get("status") or {}).get("fsFreezeStatus") != "frozen"
@@ -207,9 +254,9 @@ def _is_free(client: Client, namespace: str, name: str, how: str, error: HaError
 
 
 class Watchdog:
-    """A process of its own that lets a machine go when the time is over or this process is gone."""
+    """A process of its own that lets a machine go when the time is over, where it has an end, or this process is gone."""
 
-    def __init__(self, note: Mapping[str, Any], again: Connect, seconds: float) -> None:
+    def __init__(self, note: Mapping[str, Any], again: Connect, seconds: float | None) -> None:
         mine, self._pipe = os.pipe()
         self._pid = os.fork()
         if not self._pid:
@@ -226,7 +273,7 @@ class Watchdog:
             os.waitpid(self._pid, 0)
 
     @staticmethod
-    def _watch(pipe: int, note: Mapping[str, Any], again: Connect, seconds: float) -> NoReturn:
+    def _watch(pipe: int, note: Mapping[str, Any], again: Connect, seconds: float | None) -> NoReturn:
         code = 1
         try:
             os.setsid()

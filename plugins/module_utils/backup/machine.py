@@ -53,7 +53,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     VM,
     VM_EXPORT,
-    VM_SNAPSHOT,
     VMI,
 )
 
@@ -132,6 +131,7 @@ def back_up(parts: Parts, plan: Plan, vm: Mapping[str, Any], claims: Sequence[Ma
         outcome.snapshot = str(told["snapshot_id"])[:8]
         outcome.bytes, outcome.added = int(told["total_bytes_processed"]), int(told["data_added"])
     except HaError as error:
+        parts.hosts.forget()
         outcome.error = error
     except OSError as error:
         fix = "Free space there, or set backup_spool_dir to another file system"
@@ -284,16 +284,13 @@ class _Machine:
         options = {"namespace": self._plan.namespace, "name": name, "vm": self._plan.name, "require_all_volumes": True}
         settings = _wait()
         kind = vm_snapshot.kind(self._client, [options], settings)
-        try:
+        with self._parts.holder.dropping(self._plan, name, self._outcome.warnings):
             done, _found = objects.apply(self._client, kind, [options], settings)
             if done[0].error:
                 raise done[0].error
             vm_snapshot.check(self._client, options, done[0], settings)
             told = vm_snapshot.indications(done[0].current or {})
             self._download({"namespace": self._plan.namespace, "name": name, "snapshot": name})
-        finally:
-            with contextlib.suppress(HaError):
-                self._client.delete(VM_SNAPSHOT, name, self._plan.namespace)
         return _Read(planning.consistency(SNAPSHOT, NOTHING, running, told), taken, None, answer)
 
     def _export(self) -> _Read:

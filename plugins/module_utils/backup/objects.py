@@ -111,7 +111,11 @@ def write(client: Client, folder: str, namespaces: Sequence[str], *, secrets: bo
         for item in outcome:
             _write(folder, read.resource, item, done)
     for name in namespaces:
-        _write(folder, NAMESPACE, client.get(NAMESPACE, name), done)
+        found = client.find(NAMESPACE, name)
+        if found is None:
+            done.unread[NAMESPACE.describe(None, name)] = "it was deleted meanwhile"
+            continue
+        _write(folder, NAMESPACE, found, done)
     return done
 
 

@@ -46,18 +46,31 @@ def read(state_dir: str) -> Object:
         raise HaError(
             "the state cannot be read", where=os.path.join(state_dir, _FILE), why=str(error), fix=fix
         ) from error
-    return dict(found)
+    if not isinstance(found, dict):
+        fix = "Remove it: it is written anew, out of what the repository holds"
+        raise HaError("the state cannot be read", where=os.path.join(state_dir, _FILE), why="it is no map", fix=fix)
+    return found
 
 
 def write(state_dir: str, state: Mapping[str, Any]) -> None:
-    """Writes the state whole or not at all."""
+    """Writes the state whole or not at all; a restore may do so while a backup does."""
     path = os.path.join(state_dir, _FILE)
-    os.makedirs(state_dir, mode=0o700, exist_ok=True)
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump(state, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)
+    draft = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(state_dir, mode=0o700, exist_ok=True)
+        try:
+            with open(draft, "w", encoding="utf-8") as file:
+                json.dump(state, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(draft)
+            raise
+    except OSError as error:
+        fix = "Free space there, or set backup_state_dir to another file system"
+        raise HaError("the state cannot be written", where=path, why=str(error.strerror), fix=fix) from error
 
 
 def newest(snapshots: Iterable[Snapshot]) -> Object:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +25,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 _PIECE = 1 << 20
 _BACKUP_SECONDS = 24 * 3600.0
 _SECONDS = 600.0
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*=[^\0]*$")
 
 
 class ResticFailed(HaError):
@@ -44,14 +46,10 @@ class Restic:
 
     def faults(self) -> list[str]:
         """What stands against using it, as far as it can be found without asking the repository."""
-        found = [
-            *_file_faults("backup_repository_password_file", self._settings.password_file),
-            *(
-                _file_faults("backup_environment_file", self._settings.environment_file)
-                if self._settings.environment_file
-                else []
-            ),
-        ]
+        found = _file_faults("backup_repository_password_file", self._settings.password_file)
+        variables = self._settings.environment_file
+        if variables:
+            found += _file_faults("backup_environment_file", variables) or _line_faults(variables)
         if shutil.which(self._settings.restic) is None:
             found.append(f"{self._settings.restic} is not installed; run the role backup, which installs it")
         return found
@@ -64,7 +62,7 @@ class Restic:
         why, fix = restic_output.reason(done.stderr)
         if why == "there is no repository":
             return False
-        raise ResticFailed("cannot be opened", where=self.where, why=why, fix=fix)
+        raise ResticFailed("cannot be opened", where=self.where, why=without_password(why), fix=fix)
 
     def create(self) -> None:
         """Makes the repository."""
@@ -149,9 +147,8 @@ class Restic:
                 pass  # it waits until somebody takes what it has
             if process.wait():
                 why, fix = restic_output.reason(process.words())
-                raise ResticFailed(
-                    f"{path} of snapshot {snapshot[:8]} cannot be read", where=self.where, why=why, fix=fix
-                )
+                what = f"{path} of snapshot {snapshot[:8]} cannot be read"
+                raise ResticFailed(what, where=self.where, why=without_password(why), fix=fix)
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return [self._settings.restic, *arguments]
@@ -237,14 +234,32 @@ def _file_faults(name: str, path: str) -> list[str]:
     return []
 
 
+def _line_faults(path: str) -> list[str]:
+    """The lines that would be passed over, by their numbers: their words are secrets."""
+    try:
+        lines = _lines(path)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        return [f"backup_environment_file: {path} cannot be read ({why}); write it, lines of NAME=VALUE, mode 0600"]
+    wrong = [str(number) for number, line in lines if not _VARIABLE.match(line)]
+    found = f"line {', '.join(wrong)}: is not NAME=VALUE; correct it, or begin it with #"
+    return [f"backup_environment_file: {path}: {found}"] if wrong else []
+
+
+def _lines(path: str) -> list[tuple[int, str]]:
+    """The lines that say something, with their numbers."""
+    with open(path, encoding="utf-8") as file:
+        stripped = [(number, line.strip()) for number, line in enumerate(file, 1)]
+    return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+
+
 def _variables(path: str) -> dict[str, str]:
     """Lines of NAME=VALUE."""
     if not path:
         return {}
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line.strip() for line in file]
-    except OSError as error:
-        raise ResticFailed("cannot be read", where=path, why=str(error.strerror)) from error
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+        pairs = [line.partition("=") for _number, line in _lines(path)]
+    except (OSError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or "it is no text")
+        raise ResticFailed("cannot be read", where=path, why=why) from error
     return {name.strip(): value.strip().strip("\"'") for name, equals, value in pairs if equals}

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +20,7 @@ _INDEX = re.compile(r"(?:loading index |load <index/)([0-9a-f]{8,64})")
 _TREE = re.compile(r"\btree ([0-9a-f]{8,64})")
 # One blob that `find --json` tells; a list of a large disk's blobs does not fit into memory as objects.
 _PLACE = re.compile(r'"path":"((?:[^"\\]|\\.)*)"[^{}]*?"snapshot":"([0-9a-f]+)"')
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _NOISE = re.compile(
     r"^(\[\d+:\d+\]|using temporary|create exclusive|load indexes|check |read |no errors|repository |created |scan |\s*$)"
 )
@@ -64,13 +67,23 @@ def snapshots(text: str) -> list[Snapshot]:
     found = json.loads(text or "null") or []
     if not isinstance(found, list):
         raise ValueError("restic's list of snapshots is no list")
-    return sorted((_snapshot(one) for one in found), key=lambda one: one.time, reverse=True)
+    return sorted((_snapshot(one) for one in found), key=lambda one: _moment(one.time), reverse=True)
 
 
 def _snapshot(one: Mapping[str, Any]) -> Snapshot:
     pairs = (str(tag).partition("=") for tag in one.get("tags") or ())
     tags = {name: value for name, equals, value in pairs if equals}
     return Snapshot(str(one["id"]), str(one["time"]), str(one.get("hostname") or ""), tags)
+
+
+def _moment(text: str) -> tuple[float, float]:
+    """A time as restic writes it, in whole seconds and their fraction: of hosts, and seasons, of other time zones, too."""
+    found = _TIME.fullmatch(text)
+    if not found:
+        raise ValueError(f"restic's list of snapshots has the time {text[:40]!r}")
+    whole, fraction, zone = found.groups()
+    shift = 0 if zone == "Z" else int(f"{zone[0]}1") * (int(zone[1:3]) * 3600 + int(zone[4:6]) * 60)
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) - shift, float(fraction or 0)
 
 
 def summary(lines: Iterable[str]) -> dict[str, Any]:

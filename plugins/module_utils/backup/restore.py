@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,7 +43,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore
     NewDisk,
     Wanted,
 )
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run, locked
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
@@ -165,11 +165,15 @@ class Restore:
         if client.find(NAMESPACE, wanted.target) is None:
             faults.append(f"restore_namespace: namespace {wanted.target} does not exist; create it first")
         faults += self._missing(client, source)
-        disks, told = self._disks(client, source)
+        claims = {item["metadata"]["name"]: item for item in client.list(PVC, wanted.target).items}
+        disks, told = self._disks(client, source, claims)
         faults += told
         if faults:
             raise InputError(faults)
-        return Restored(wanted, source, disks, replaced=vm is not None, kubevirt_source=_source_name(client))
+        left = list(restore_plan.left_behind(wanted, _origin(source, wanted), claims))
+        return Restored(
+            wanted, source, disks, replaced=vm is not None, kubevirt_source=_source_name(client), warnings=left
+        )
 
     def _source(self) -> Source:
         wanted = self._wanted
@@ -206,19 +210,22 @@ class Restore:
             if client.find(_KINDS[kind], name, space) is None
         ]
 
-    def _disks(self, client: Client, source: Source) -> tuple[list[NewDisk], list[str]]:
+    def _disks(
+        self, client: Client, source: Source, claims: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[list[NewDisk], list[str]]:
         wanted = self._wanted
         faults: list[str] = []
         disks: list[NewDisk] = []
-        claims = {item["metadata"]["name"]: item for item in client.list(PVC, wanted.target).items}
         origin = _origin(source, wanted)
-        ours = {name for name, item in claims.items() if _annotation(item) == origin}
+        ours = {name for name, item in claims.items() if restore_plan.restoring(item) == origin}
         classes = {item["metadata"]["name"]: item for item in client.list(STORAGE_CLASS).items}
         persistent = client.list(PV).items
         specs = {item["metadata"]["name"]: item["spec"] for item in source.claims}
         for one in source.record["disks"]:
             short = source.snapshot.short
-            name = restore_plan.claim_name(one["claim"], one["volume"], wanted, short, claims, ours)
+            chosen = {disk.claim for disk in disks}
+            taken, free = {*claims, *chosen}, ours - chosen
+            name = restore_plan.claim_name(one["claim"], one["volume"], wanted, short, taken, free)
             if not name:
                 faults.append(
                     f"claims for volume {one['volume']} exist in {wanted.target} already; remove them, or restore_as another"
@@ -251,6 +258,10 @@ class Restore:
         bound = str(((begun or {}).get("spec") or {}).get("volumeName") or "")
         if bound:
             one = next((each for each in persistent if each["metadata"]["name"] == bound), None)
+            holder = ((one or {}).get("spec") or {}).get("claimRef") or {}
+            if holder and (holder.get("namespace"), holder.get("name")) != (self._wanted.target, disk.claim):
+                who = f"{holder.get('namespace')}/{holder.get('name')}"
+                return f"claim {disk.claim} waits for volume {bound}, which {who} has; remove the claim", disk
             path, node = file_of(one, self._settings) if one else ("", "")
             return ("" if path else f"volume {bound} cannot be reached"), replace(
                 disk, persistent=bound, path=path, node=node
@@ -279,13 +290,21 @@ class Restore:
 
     def run(self) -> Restored:
         """Restores the machine, asks its guest and notes what it said; what fails after the first change is in the result."""
-        client = connect(self._settings.kubeconfig)
+        name = f"restore-{self._wanted.target}_{self._wanted.name}.lock"
+        faults = list(self._wanted.faults())
+        if faults:  # such a name is none of a file either
+            raise InputError(faults)
+        with locked(self._settings.state_dir, name):
+            return self._restore(connect(self._settings.kubeconfig))
+
+    def _restore(self, client: Client) -> Restored:
         restored = self.prepare(client)
         began = time.monotonic()
         try:
-            self._clear(client, restored)
-            self._write_disks(client, restored)
+            with _spooling():
+                self._write_disks(client, restored)
             restored.write_seconds = time.monotonic() - began
+            self._clear(client, restored)
             strategy = self._make(client, restored)
             self._prove(client, restored, began)
             if strategy in restore_plan.RESTS:
@@ -299,11 +318,17 @@ class Restore:
         return restored
 
     def _clear(self, client: Client, restored: Restored) -> None:
-        """Takes away the machine that is replaced; its claims, and DataVolumes, stay."""
+        """Takes away the machine that is replaced, once all is there that replaces it; its claims, and DataVolumes, stay."""
         if not restored.replaced:
             return
         wanted = self._wanted
         old = client.find(VM, wanted.name, wanted.target)
+        if restore_plan.target_faults(wanted, old, client.find(VMI, wanted.name, wanted.target)):
+            where, fix = (
+                VM.describe(wanted.target, wanted.name),
+                "Stop it, and run again: its disks are written already",
+            )
+            raise Refused("was started while its disks were written, and stays as it is", where=where, fix=fix)
         if old:
             client.delete(VM, wanted.name, wanted.target, uid=old["metadata"]["uid"], propagation="Orphan")
             self._wait_gone(client, VM)
@@ -324,6 +349,11 @@ class Restore:
             begun = client.find(PVC, disk.claim, self._wanted.target)
             if begun is None:
                 client.create(PVC, restore_plan.claim(disk, self._wanted, origin), self._wanted.target)
+            elif restore_plan.restoring(begun) != origin:  # a machine may run from it by now
+                where = PVC.describe(self._wanted.target, disk.claim)
+                raise Refused(
+                    "was made by somebody else meanwhile", where=where, fix="Run again: another name is taken"
+                )
             self._wait_bound(client, disk)
             files = self._hosts.of(disk.path, disk.node)
             with self._restic.open(restored.source.snapshot.id, disk.source) as stream:
@@ -340,6 +370,8 @@ class Restore:
             if time.monotonic() > give_up:
                 where = PVC.describe(self._wanted.target, disk.claim)
                 why = f"it is {phase}, wanted is {disk.persistent}"
+                if phase != "Bound":  # nothing is in it, and it would ask for the same volume again
+                    client.delete(PVC, disk.claim, self._wanted.target, uid=item["metadata"]["uid"])
                 raise WaitFailed("was not bound", where=where, why=why, fix="Run again: another volume is chosen")
             time.sleep(_TICK)
 
@@ -500,8 +532,15 @@ def _origin(source: Source, wanted: Wanted) -> str:
     return f"{wanted.namespace}/{wanted.vm}@{source.snapshot.short}"
 
 
-def _annotation(item: Mapping[str, Any]) -> str:
-    return str((item["metadata"].get("annotations") or {}).get(ANNOTATION_RESTORING) or "")
+@contextlib.contextmanager
+def _spooling() -> Iterator[None]:
+    """Turns what the spool's file system says into an error with a way out."""
+    try:
+        yield
+    except OSError as error:
+        where, why = str(error.filename or "backup_spool_dir"), str(error.strerror or error)
+        fix = "Free space there, or set backup_spool_dir to another file system, and run again"
+        raise HaError("cannot be written", where=where, why=why, fix=fix) from error
 
 
 def _told(found: Sequence[Snapshot]) -> str:

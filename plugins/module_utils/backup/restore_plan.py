@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ Given = Mapping[str, Any]
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 LABEL_RESTORED = "kubevirt-ha.virtops/restored"
+_LONGEST = 86400
 RESTS = frozenset({"Halted", "Manual", "Once"})
 # Annotations that say what a machine was, not what it is to be.
 _SERVERS = ("kubectl.kubernetes.io/", "kubevirt.io/", "kubemacpool.io/")
@@ -63,6 +65,12 @@ class Wanted:
             yield f"restore_snapshot: {self.snapshot} is no snapshot; write latest, or 4 or more digits of its identifier"
         if self.remove and self.same:
             yield "restore_remove: would take away the machine itself; give restore_as another name"
+        if not 0 < self.timeout <= _LONGEST:
+            yield f"restore_timeout: {self.timeout:g} must be from 1 to {_LONGEST} seconds"
+        if not 0 <= self.probe.port < 65536:
+            yield f"restore_probe_port: {self.probe.port} is no port; allowed are 1 to 65535"
+        if any(sign.isspace() for sign in self.probe.path):
+            yield f"restore_probe_path: {self.probe.path!r} must be a path such as /health"
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,11 @@ def claim_name(
 ) -> str:
     """The name of a new claim; "" where all that would do are taken. ours: claims that a restore which broke off has left."""
     own = [original] if wanted.same else []
-    stem = f"{wanted.name}-{volume}"[: LONGEST_LABEL - len(short) - 1].rstrip("-")
+    whole, room = f"{wanted.name}-{volume}", LONGEST_LABEL - len(short) - 1
+    stem = whole
+    if len(whole) > room:  # what is cut off may be all that tells two volumes apart
+        mark = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        stem = f"{whole[: room - len(mark) - 1].rstrip('-.')}-{mark}"
     for name in (*own, stem, f"{stem}-{short}"):
         if name not in taken or name in ours:
             return name
@@ -199,6 +211,22 @@ def candidates(disk: NewDisk, persistent: Iterable[Given], settings: Settings, t
             found.append((room, name, path, node))
     found.sort()
     return [replace(disk, persistent=name, path=path, node=node) for _room, name, path, node in found]
+
+
+def restoring(item: Given) -> str:
+    """Which backup a claim is being written from; empty where it is not, or not any more."""
+    return str((item["metadata"].get("annotations") or {}).get(ANNOTATION_RESTORING) or "")
+
+
+def left_behind(wanted: Wanted, origin: str, claims: Mapping[str, Given]) -> Iterator[str]:
+    """A warning for each claim that a restore of another snapshot of the same machine has begun and not ended."""
+    for name, item in sorted(claims.items()):
+        found = restoring(item)
+        if found != origin and found.startswith(f"{wanted.namespace}/{wanted.vm}@"):
+            yield (
+                f"claim {wanted.target}/{name} is left of a restore of snapshot {found.rpartition('@')[2]} that is not at its end;"
+                " give restore_snapshot to go on with it, or remove the claim"
+            )
 
 
 def target_faults(wanted: Wanted, vm: Given | None, vmi: Given | None) -> list[str]:

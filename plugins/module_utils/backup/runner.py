@@ -45,7 +45,13 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError, ManyFailed, Refused
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
+    HaError,
+    InputError,
+    ManyFailed,
+    Refused,
+    without_password,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DEPLOYMENT, PV, PVC, VM, VMI
@@ -58,21 +64,36 @@ _ROOM = 64 << 20
 
 
 @contextlib.contextmanager
-def locked(state_dir: str) -> Iterator[None]:
-    """One run at a time; Refused where another is under way."""
-    os.makedirs(state_dir, mode=0o700, exist_ok=True)
-    with open(os.path.join(state_dir, _LOCK), "a+", encoding="utf-8") as file:
+def locked(state_dir: str, name: str = _LOCK) -> Iterator[None]:
+    """One run of that name at a time; Refused where another is under way."""
+    path = os.path.join(state_dir, name)
+    with _written("backup_state_dir"):
+        os.makedirs(state_dir, mode=0o700, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            file.seek(0)
-            why = f"process {file.read().strip() or 'unknown'} holds {file.name}"
+            holder = os.pread(file, 32, 0).decode("utf-8", "replace").strip()
+            why = f"process {holder or 'unknown'} holds {path}"
             raise Refused("another run is under way", where=state_dir, why=why, fix="Wait for its end") from error
-        os.set_inheritable(file.fileno(), False)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with contextlib.suppress(OSError):  # a full disk keeps it from being named, not from being held
+            os.ftruncate(file, 0)
+            os.pwrite(file, str(os.getpid()).encode(), 0)
         yield
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _written(variable: str) -> Iterator[None]:
+    """Turns what a file system says into an error that names the variable which chose it."""
+    try:
+        yield
+    except OSError as error:
+        fix = f"Free space there, or set {variable} to another file system"
+        where, why = str(error.filename or variable), str(error.strerror or error)
+        raise HaError("cannot be written", where=where, why=why, fix=fix) from error
 
 
 @dataclass
@@ -259,7 +280,8 @@ class Run:
             result.released = holder.release()
             self.restic.unlock()
             shutil.rmtree(self.settings.spool, ignore_errors=True)
-            os.makedirs(self.settings.spool, mode=0o700)
+            with _written("backup_spool_dir"):
+                os.makedirs(self.settings.spool, mode=0o700)
             given = self.settings
             bricks = Bricks(given.brick_hosts, given.mount, given.brick)
             work = Parts(given, client, self.restic, self._hosts, bricks, holder, result.kubevirt_source)
@@ -305,8 +327,10 @@ class Run:
     @staticmethod
     @contextlib.contextmanager
     def _noting(result: Result) -> Iterator[None]:
+        """What a part fails with does not stop the others; neither does a disk that is full."""
         try:
-            yield
+            with _written("backup_spool_dir"):
+                yield
         except HaError as error:
             result.errors.append(error)
 
@@ -326,7 +350,7 @@ class Run:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         snapshot = str(told["snapshot_id"])[:8]
-        location = f"restic snapshot {snapshot} of {self.settings.repository} on {self.settings.host}"
+        location = f"restic snapshot {snapshot} of {without_password(self.settings.repository)} on {self.settings.host}"
         records.publish_etcd(client, taken["taken_at"], location, str(taken["hash"] or taken["sha256"]))
         kept = {key: taken[key] for key in ("taken_at", "size", "revision", "total_keys", "verified_with")}
         return {**kept, "restored": proof, "snapshot": snapshot}

@@ -28,11 +28,14 @@ def _with_settings(options: Mapping[str, Any]) -> ArgumentSpec:
 
 
 def settings_faults(params: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the settings."""
+    """What is wrong with the settings, and with what stands beside them."""
     try:
         settings.of(params.get("settings"))
     except InputError as error:
         yield from error.faults
+    wrong = settings.subset_fault(params["subset"]) if params.get("subset") else ""
+    if wrong:
+        yield f"subset: {wrong}"
 
 
 def take_spec() -> ArgumentSpec:

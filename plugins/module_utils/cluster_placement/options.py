@@ -8,6 +8,7 @@ The role gives the same values by variables of its own; its preflight finds the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -56,6 +57,7 @@ PRESET_KEYS = (
     "termination_grace_period",
     "tolerations",
 )
+_IMAGE = re.compile(r"\S+")
 _LIMIT_MAPS = ("default", "default_request", "max", "min")
 
 _STR: Option = {"type": "str"}
@@ -147,7 +149,7 @@ def faults(params: Values) -> Iterator[str]:
 def all_faults(params: Values) -> list[str]:
     """Those of the types, too; for values that no module has looked at."""
     declared = argspec.ArgumentSpec(options())
-    found = list(explain(declared, params))
+    found = list(explain(declared, {key: value for key, value in params.items() if key != "namespace"}))
     try:
         found += list(faults(params))
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -316,6 +318,12 @@ def _namespace_faults(namespaces: Sequence[Values]) -> Iterator[str]:
 def _reserve_faults(reserve: Any) -> Iterator[str]:
     given = _map(reserve)
     priority, pieces = given.get("priority"), given.get("pieces")
+    image = given.get("image")
+    if isinstance(image, str) and not _IMAGE.fullmatch(image):
+        yield f"reserve.image: {image!r} is no image; write one such as registry.k8s.io/pause:3.10.1"
+    for key in ("pieces", "priority", "resources"):
+        if key in given and given[key] is None:
+            yield f"reserve.{key}: is null; give a value, or leave it out"
     if isinstance(priority, int) and not LOWEST <= priority < 0:
         yield f"reserve.priority: {priority} must be below 0, so that every machine comes before a placeholder"
     if isinstance(pieces, int) and not 1 <= pieces <= 50:

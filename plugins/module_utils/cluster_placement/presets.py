@@ -28,7 +28,16 @@ def resolve(client: Client, wanted: Sequence[Options]) -> list[Options]:
     if not any(options.get("preset") and options.get("state") != "absent" for options in wanted):
         return list(wanted)
     data = (client.find(CONFIG_MAP, PRESETS_NAME, PRESETS_NAMESPACE) or {}).get("data") or {}
-    return combine(wanted, {name: json.loads(text) for name, text in data.items()})
+    return combine(wanted, {name: found for name, text in data.items() if (found := _read(text)) is not None})
+
+
+def _read(text: str) -> Options | None:
+    """A preset as the role writes it; None where somebody else has written something else in its place."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def combine(wanted: Sequence[Options], presets: Mapping[str, Options]) -> list[Options]:

@@ -8,6 +8,7 @@ Settings are the role's variables without their prefix `kubevirt_`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -65,19 +66,20 @@ def faults(settings: Settings, version: object, nodes: int | None = None) -> Ite
     yield from _of_workload_updates(settings)
     yield from _of_durations(settings)
     for name in ("infra_node_placement", "workloads_node_placement"):
-        yield from _of_placement(f"kubevirt_{name}", settings[name])
+        yield from placement_faults(f"kubevirt_{name}", settings[name])
     yield from _of_resources(settings["component_resources"])
     if settings["distribution"] == "openshift":
         yield from openshift.faults(settings)
+    for name in ("cr_overrides", "hyperconverged_overrides"):
+        if not isinstance(settings[name], Mapping):
+            yield f"kubevirt_{name}: {settings[name]!r} must be a map, {{}} for none"
     yield from _of_gates(settings, version)
 
 
 def number(value: Any) -> int | None:
     """A whole number, also as text as `-e` gives it; None where it is none."""
     text = str(value).strip()
-    if isinstance(value, bool) or not text.lstrip("-").isdigit():
-        return None
-    return int(text)
+    return int(text) if not isinstance(value, bool) and re.fullmatch("-?[0-9]{1,20}", text) else None
 
 
 def _of_numbers(settings: Settings) -> Iterator[str]:
@@ -161,7 +163,8 @@ def _of_durations(settings: Settings) -> Iterator[str]:
         )
 
 
-def _of_placement(option: str, value: Any) -> Iterator[str]:
+def placement_faults(option: str, value: Any) -> Iterator[str]:
+    """What is wrong with a node placement as KubeVirt has it."""
     if not isinstance(value, Mapping):
         yield f"{option}: must be a map of {', '.join(_PLACEMENT)}"
         return

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring import hosts
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring import hosts, scrape
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.alertmanager import NOBODY
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.hosts import Settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import label_faults, name_fault
 
 FORMS = ("hosts", "operator")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
@@ -40,17 +41,31 @@ _TAKEN = {
     10259: "kube-scheduler",
     24007: "glusterd",
 }
+# What has no empty value of its own is written down as it is.
+_NEVER_NULL = {
+    "alertmanager_receivers": "[]",
+    "alertmanager_route": "{}",
+    "dropped_metrics": "[]",
+    "extra_rules": "[]",
+    "extra_scrape_configs": "[]",
+    "guest_namespaces": "[]",
+    "secret_files": "{}",
+    "web_users": "{}",
+}
 _EVERYWHERE = ("0.0.0.0", "*", "[::]")
 
 
 def faults(given: Settings) -> list[str]:
     """Every fault."""
     return [
+        *_shapes(given),
+        *_values(given),
         *_members(given),
         *_times(given),
         *_ports(given),
         *_receivers(given),
         *_rules(given.get("extra_rules")),
+        *_scrapes(given),
         *_web(given),
     ]
 
@@ -93,6 +108,66 @@ def seconds(text: Any) -> float | None:
     """Seconds of a duration with one unit, as Prometheus writes it; None where it is none."""
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     return int(found[1]) * _UNITS[found[2]] if found and int(found[1]) > 0 else None
+
+
+def _shapes(given: Settings) -> Iterator[str]:
+    """Of what goes on as it is: a text is no list of its letters, and nothing is neither list nor map."""
+    for name, empty in _NEVER_NULL.items():
+        if given.get(name) is None:
+            yield f"monitoring_{name}: is null; give {empty} for none"
+    for name in ("dropped_metrics", "guest_namespaces", "extra_scrape_configs"):
+        found = given.get(name)
+        if found is not None and not _is_list(found):
+            yield f"monitoring_{name}: {found!r} must be a list"
+    for name in _list(given.get("dropped_metrics")):
+        if not isinstance(name, str) or not name:
+            yield f"monitoring_dropped_metrics: {name!r} must be a regular expression of metrics' names"
+    for name in ("secret_files", "operator_labels"):
+        if given.get(name) is not None and not isinstance(given[name], Mapping):
+            yield f"monitoring_{name}: must be a map"
+    yield from label_faults("monitoring_operator_labels", given.get("operator_labels"))
+
+
+def _values(given: Settings) -> Iterator[str]:
+    for name in ("kubevirt_namespace", "operator_namespace"):
+        yield from _namespace(f"monitoring_{name}", given.get(name))
+    for number, name in enumerate(_list(given.get("guest_namespaces")), 1):
+        yield from _namespace(f"monitoring_guest_namespaces: {number}", name)
+    for name in ("certificate_days", "etcd_backup_hours"):
+        if not _is_positive(given.get(name)):
+            yield f"monitoring_{name}: {given.get(name)!r} must be a number above 0"
+
+
+def _namespace(where: str, name: Any) -> Iterator[str]:
+    wrong = name_fault(name) if isinstance(name, str) else f"{name!r} must be a text"
+    if wrong:
+        yield f"{where}: {wrong}"
+
+
+def _is_positive(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and 0 < float(value) < float("inf")
+    except (OverflowError, TypeError, ValueError):
+        return False
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if _is_list(value) else []
+
+
+def _scrapes(given: Settings) -> Iterator[str]:
+    """Prometheus refuses two jobs of one name, with all of its configuration."""
+    variable = "monitoring_extra_scrape_configs"
+    configs = _list(given.get("extra_scrape_configs"))
+    taken = dict.fromkeys(scrape.own_names(given), "a job of the role") if configs else {}
+    for number, config in enumerate(configs, 1):
+        name = config.get("job_name") if isinstance(config, Mapping) else None
+        if not isinstance(name, str) or not name:
+            yield f"{variable}: {number} has no job_name; give scrape configurations as Prometheus has them"
+        elif name in taken:
+            yield f"{variable}: {name} is {taken[name]}, too; take another name"
+        else:
+            taken[name] = "given twice"
 
 
 def _members(given: Settings) -> Iterator[str]:
@@ -145,13 +220,13 @@ def _port_owners(platform: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _port(value: Any) -> int:
-    number = int(value) if str(value).isdigit() else 0
+    number = int(value) if re.fullmatch("[0-9]{1,5}", str(value)) else 0
     return number if 0 < number < 65536 else 0
 
 
 def _receivers(given: Settings) -> Iterator[str]:
     variable = "monitoring_alertmanager_receivers"
-    receivers = given.get("alertmanager_receivers") or []
+    receivers = _or(given.get("alertmanager_receivers"), [])
     if not _is_list(receivers):
         yield f"{variable}: must be a list of receivers as Alertmanager has them"
         return
@@ -166,7 +241,7 @@ def _receivers(given: Settings) -> Iterator[str]:
             yield f"{variable}: {name}: the name is {why}; take another"
         names.append(name)
         yield from _webhooks(f"{variable}: {name}", receiver.get("webhook_configs") or [])
-    yield from _route("monitoring_alertmanager_route", given.get("alertmanager_route") or {}, [*names, NOBODY])
+    yield from _route("monitoring_alertmanager_route", _or(given.get("alertmanager_route"), {}), [*names, NOBODY])
 
 
 def _webhooks(where: str, webhooks: Any) -> Iterator[str]:
@@ -179,7 +254,8 @@ def _webhooks(where: str, webhooks: Any) -> Iterator[str]:
         if not url:
             yield f"{where}: webhook {number} has no url; give one such as https://pager.example.net/alerts"
         elif "url" in webhook and not re.match(r"https?://[^/\s]+", str(url)):
-            yield f"{where}: webhook {number}: url {url!r} is none; allowed begin with http:// or https://"
+            # Its words are not shown: who knows it may send.
+            yield f"{where}: webhook {number}: its url is none; allowed begin with http:// or https://"
 
 
 def _route(where: str, route: Any, names: Sequence[str]) -> Iterator[str]:
@@ -195,11 +271,12 @@ def _route(where: str, route: Any, names: Sequence[str]) -> Iterator[str]:
 
 def _rules(groups: Any) -> Iterator[str]:
     variable = "monitoring_extra_rules"
-    if not _is_list(groups or []):
+    groups = _or(groups, [])
+    if not _is_list(groups):
         yield f"{variable}: must be a list of groups, each with name and rules"
         return
     seen: set[str] = set()
-    for number, group in enumerate(groups or [], 1):
+    for number, group in enumerate(groups, 1):
         name = group.get("name") if isinstance(group, Mapping) else None
         if not name:
             yield f"{variable}: group {number} has no name; each group has name and rules"
@@ -225,9 +302,14 @@ def _web(given: Settings) -> Iterator[str]:
             yield f"monitoring_web_users: {user}: is no bcrypt hash; take what htpasswd -nBC 10 prints behind the colon"
     user = given.get("web_user")
     if users and user not in users:
-        yield f"monitoring_web_user: {user!r} is none of monitoring_web_users; Prometheus logs in to Alertmanager with it: {', '.join(users)}"
+        yield f"monitoring_web_user: {user!r} is none of monitoring_web_users; Prometheus logs in to Alertmanager with it: {', '.join(map(str, users))}"
     if users and not given.get("web_password_file"):
         yield "monitoring_web_password_file is empty; give the path on the controller of the password of monitoring_web_user"
+
+
+def _or(value: Any, empty: Any) -> Any:
+    """A value, or nothing in place of null, which is told elsewhere."""
+    return empty if value is None else value
 
 
 def _is_list(value: Any) -> bool:

@@ -57,6 +57,11 @@ def host_jobs(settings: Settings) -> list[Job]:
     return [job for job in jobs if job.targets]
 
 
+def own_names(settings: Settings) -> list[str]:
+    """The names of the jobs that are the role's own."""
+    return [job["job_name"] for job in _scrape_configs({**settings, "dropped_metrics": (), "extra_scrape_configs": ()})]
+
+
 def expected(settings: Settings) -> dict[str, int]:
     """Targets that there must be at least, by job."""
     machines = hosts.group(settings, "kvm_nodes")

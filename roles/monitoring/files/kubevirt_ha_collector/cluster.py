@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import urllib.error
@@ -41,6 +42,8 @@ class Api:
             if error.code == 404:
                 return None
             raise OSError(f"{path}: {error.code} {error.reason}") from error
+        except http.client.HTTPException as error:  # an answer that broke off is none of the system's errors
+            raise OSError(f"{path}: {error!r}") from error
 
     def items(self, path: str) -> list[dict[str, Any]]:
         """A list as the API server has it in memory: it costs etcd nothing."""

@@ -97,8 +97,12 @@ def write(folder: str, job: str, targets: Iterable[Target]) -> bool:
     except FileNotFoundError:
         pass
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".", suffix=".draft")
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(wanted)
-        os.fchmod(file.fileno(), 0o644)
-    os.replace(draft, path)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(wanted)
+            os.fchmod(file.fileno(), 0o644)
+        os.replace(draft, path)
+    except BaseException:  # a full disk would fill with drafts
+        os.unlink(draft)
+        raise
     return True

@@ -102,6 +102,21 @@ def test_manifests_of_another_version_are_told(folder: Path) -> None:
     assert f"brings {REGISTRY}/virt-operator:{VERSION}; fetch the archive again" in fault
 
 
+def test_a_manifest_that_is_no_text_is_told(folder: Path) -> None:
+    (folder / "kubevirt-cr.yaml").write_bytes(b"\xff\xfe")
+    (fault,) = read_archive(str(folder))["faults"]
+    assert "kubevirt-cr.yaml is no text; fetch the archive again" in fault
+
+
+@pytest.mark.parametrize("index", ["{}", "[]", '{"manifests": 1}', '{"manifests": ["x"]}'])
+def test_an_image_without_a_list_of_manifests_is_told(folder: Path, index: str) -> None:
+    with tarfile.open(folder / "one.tar", "w") as archive:
+        entry = tarfile.TarInfo("index.json")
+        entry.size = len(index)
+        archive.addfile(entry, io.BytesIO(index.encode()))
+    assert all("its index.json lists no manifests" in fault for fault in read_archive(str(folder))["faults"])
+
+
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     faults = read_archive(str(tmp_path / "none"))["faults"]
     assert "archive.json cannot be read" in faults[0]

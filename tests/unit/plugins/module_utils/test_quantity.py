@@ -50,6 +50,7 @@ def test_the_writings_that_kubevirt_canonicalises_are_the_same(one: Any, other: 
         ("1 Gi", "write 1Gi"),
         ("1gi", "write 1Gi"),
         ("lots", "write a number with a unit"),
+        ("1e999999999", "its exponent is beyond all measure"),
         ("", "write a number with a unit"),
     ],
 )

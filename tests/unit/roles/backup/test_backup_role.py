@@ -72,7 +72,8 @@ def value(expression: str, **given: Any) -> Any:
 def faults(**given: Any) -> list[str]:
     task = _load("tasks/inventory.yml")[0]
     checks = templar(**given, **task["vars"]).template(task["vars"]["__backup_checks"])
-    return [check["fault"] for check in checks if check["bad"] in (True, "True")]
+    told = templar(**given, **task["vars"]).template(task["vars"]["__backup_of_settings"])
+    return [check["fault"] for check in checks if check["bad"] in (True, "True")] + told
 
 
 def test_the_settings_are_what_the_modules_take() -> None:
@@ -101,6 +102,12 @@ def test_nodes_are_reached_as_the_inventory_says() -> None:
     assert "ControlPath" not in value("__backup_by_ssh[0].command | join(' ')", backup_state_dir="/x" * 25)
 
 
+def test_quoted_arguments_of_ssh_stay_one_word() -> None:
+    proxy = "ProxyCommand=ssh -W %h:%p -q bastion"
+    hosts = {**HOSTS, "n1": {"ansible_ssh_common_args": f"-o '{proxy}'"}}
+    assert proxy in value("__backup_by_ssh", hostvars=hosts)[0]["command"]
+
+
 def test_etcd_and_bricks_are_left_out_where_there_are_none() -> None:
     assert value("__backup_settings.etcd", backup_etcd=False) == {}
     assert value("__backup_settings.brick_hosts", shared_storage_backend="cephfs") == []
@@ -126,6 +133,14 @@ def test_the_certificates_of_etcd_are_told_apart() -> None:
     assert (client["secret"], client["mode"]) == (True, "0600")
 
 
+def test_a_repository_that_a_url_logs_in_to_shows_its_settings_to_nobody() -> None:
+    def shown(repository: str) -> bool:
+        return not value("__backup_files", backup_repository=repository)[1]["secret"]
+
+    assert shown("/srv/restic") and shown("sftp:user@host:/srv/restic")
+    assert not shown("rest:https://user:word@host:8000/")
+
+
 def test_a_schedule_brings_the_timer_and_none_takes_it_away() -> None:
     given = {"backup_schedule": "*-*-* 02:30:00", "ansible_search_path": [str(ROLE)]}
     assert [one["mode"] for one in value("__backup_unit_files", **given)] == ["0644"] * 3
@@ -136,7 +151,8 @@ def test_a_schedule_brings_the_timer_and_none_takes_it_away() -> None:
         "started",
         [f"/etc/systemd/system/{timer['name']}"],
     )
-    assert [one["state"] for one in value("__backup_unit_files", backup_schedule="")] == ["absent"] * 3
+    for none in ("", None):
+        assert [one["state"] for one in value("__backup_unit_files", backup_schedule=none)] == ["absent"] * 3
     assert [(one["enabled"], one.get("state")) for one in value("__backup_services", backup_schedule="")] == [
         (False, None),
         (False, "stopped"),
@@ -154,11 +170,32 @@ def test_a_sound_inventory_has_no_fault_and_no_repository_is_none() -> None:
         ({"backup_repository_password_file": ""}, "backup_repository_password_file is empty"),
         ({"backup_kubeconfig": ""}, "backup_kubeconfig is empty"),
         ({"backup_method": "magic"}, "backup_method: magic is unknown; allowed are auto, snapshot, copy, export"),
-        ({"backup_machines": ["shop"]}, "must be {namespace, names or labels, probe}"),
-        ({"backup_machines": [{"names": ["a"]}]}, "must be {namespace, names or labels, probe}"),
+        ({"backup_machines": ["shop"]}, "backup_machines[0]: must be {namespace, names, labels, probe}"),
+        ({"backup_machines": "shop"}, "backup_machines: 'shop' must be a list"),
+        ({"backup_machines": [{"names": ["a"]}]}, "backup_machines[0]: namespace: is missing"),
+        ({"backup_machines": [{"namespace": "a", "names": "web"}]}, "names: 'web' must be a list of names"),
+        ({"backup_machines": [{"namespace": "a", "names": []}]}, "names: is empty; name machines, or leave it out"),
+        ({"backup_machines": [{"namespace": "a", "labels": {"b": "c"}}]}, "must be a label selector such as"),
+        ({"backup_machines": [{"namespace": "a", "probe": {"port": 80, "pth": "/"}}]}, "pth is unknown; allowed are"),
+        ({"backup_machines": [{"namespace": "a", "probe": {"path": "/"}}]}, "goes with a port, which is missing"),
+        ({"backup_namespaces": "shop"}, "backup_namespaces: 'shop' must be a list"),
+        ({"backup_namespaces": ["Shop"]}, "backup_namespaces[0]: 'Shop' must be of lower-case letters"),
+        (
+            {"backup_disk_hosts": [{"name": "n", "command": "ssh n"}]},
+            "backup_disk_hosts[0]: command: 'ssh n' must be a list",
+        ),
+        ({"backup_disk_owner": "qemu"}, "backup_disk_owner: 'qemu' must be user and group as numbers"),
+        ({"backup_state_dir": "backup"}, "backup_state_dir: backup must be a path from / on"),
+        ({"backup_etcd_endpoints": ["n1:2379"]}, "backup_etcd_endpoints: 'n1:2379' is no endpoint"),
+        ({"backup_verify_subset": "150%"}, "backup_verify_subset: 150% is no part"),
+        ({"backup_keep_last": "three"}, "three, 7, 4 must be whole numbers"),
+        ({"backup_max_frozen_seconds": "inf"}, "must be a number above 0, at most 86400"),
         ({"backup_parts": ["disks"]}, "backup_parts: disks is unknown; allowed are etcd, objects, machines, verify"),
         ({"backup_keep_last": 0, "backup_keep_daily": 0, "backup_keep_weekly": 0}, "would keep nothing"),
-        ({"backup_max_frozen_seconds": 0}, "must be above 0"),
+        ({"backup_max_frozen_seconds": 0}, "0 must be a number above 0"),
+        ({"backup_parts": None}, "backup_parts: None is unknown; allowed are etcd, objects, machines, verify"),
+        ({"backup_etcd_endpoints": None}, "backup_etcd_endpoints is empty"),
+        ({"backup_state_dir": None, "backup_spool_dir": "/s"}, "is missing"),
         ({"groups": {**GROUPS, "control_plane": []}}, "backup_etcd_endpoints is empty"),
     ],
 )
@@ -172,13 +209,20 @@ def test_defaults_and_argument_specs_have_the_same_order() -> None:
     assert list(specs) == list(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
 
 
-def test_systemd_takes_the_units(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["plain", "with space and 100%"])
+def test_systemd_takes_the_units(tmp_path: Path, folder: str) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("needs systemd-analyze")
-    python = tmp_path / "python"
+    (tmp_path / folder).mkdir()
+    python = tmp_path / folder / "python"
     python.write_text("#!/bin/sh\n")
     python.chmod(0o755)
-    given = {"backup_python": str(python), "backup_schedule": "*-*-* 02:30:00"}
+    given = {
+        "backup_python": str(python),
+        "backup_schedule": "*-*-* 02:30:00",
+        "backup_state_dir": f'/var/{folder}/"$HOME"',
+        "backup_collections_path": f'/opt/{folder}/"$HOME"',
+    }
     names = value("__backup_units")
     for name in names:
         text = (ROLE / "templates" / f"{name}.j2").read_text()

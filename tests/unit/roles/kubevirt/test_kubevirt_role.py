@@ -78,6 +78,14 @@ def test_replicas_are_held_against_the_nodes_of_the_inventory() -> None:
     assert archive(kubevirt_infra_replicas=4, groups={}) == []
 
 
+@pytest.mark.parametrize("version", ["latest", 1.9, "v1", "1.9"])
+def test_what_is_no_version_is_told_before_it_is_looked_for(version: Any) -> None:
+    found = archive(__kubevirt_archive={"version": version, "images": [], "faults": []})
+    assert f"kubevirt_archive: {version} is no version; write one such as 1.9.0, in quotes" in found
+    given = {"kubevirt_source": "release", "kubevirt_cdi_version": "1.66.0", "kubevirt_version": version}
+    assert "kubevirt_version: " in faults(**given)[0]
+
+
 def test_what_runs_is_not_left_for_an_older_one() -> None:
     look = {"version": "v1.9.0", "infra_nodes": NODES}
     older = {"version": "v1.8.4", "images": [], "faults": []}

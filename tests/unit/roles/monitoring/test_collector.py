@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +300,28 @@ def test_lists_are_asked_of_the_api_servers_memory_and_guests_in_their_namespace
     assert all(path.endswith("?resourceVersion=0") for path in api.asked if "configmaps" not in path)
     assert any("/namespaces/demo/services" in path for path in api.asked)
     assert {path.stem for path in tmp_path.iterdir()} == {"kubelet", "kubevirt", "metrics-server", "coredns", "guests"}
+
+
+def test_a_full_disk_does_not_fill_with_drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_given: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        discovery.write(str(tmp_path), "kubelet", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_breaks_off_is_told_as_one_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    def torn(*_given: Any, **_more: Any) -> None:
+        raise http.client.IncompleteRead(b"{")
+
+    monkeypatch.setattr("urllib.request.urlopen", torn)
+    api = cluster.Api.__new__(cluster.Api)
+    api._url, api._token, api._context = "https://h", "t", ssl.create_default_context()
+    found = Collection()
+    found.part("nodes", lambda: cluster.nodes(api.items("/api/v1/nodes")))
+    assert "IncompleteRead" in found.faults[0]
 
 
 def test_targets_stay_where_the_api_does_not_answer(tmp_path: Path) -> None:

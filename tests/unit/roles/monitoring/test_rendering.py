@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +256,36 @@ def test_a_rule_that_promtool_refuses_is_told_in_its_words() -> None:
         fault
         == 'n1: monitoring_extra_rules: promtool refuses it: 5:11: group "wrong", rule 1, "Wrong": could not parse expression'
     )
+
+
+def test_rules_of_any_length_reach_promtool(tmp_path: Path) -> None:
+    task = yaml.safe_load((ROLE / "tasks" / "faults.yml").read_text())[0]
+    promtool = tmp_path / "promtool"
+    promtool.write_text("#!/bin/sh\necho $(wc -c) bytes >&2\n")
+    text, large = task["ansible.builtin.shell"], "x" * (1 << 20)
+
+    def run(**given: str) -> str:
+        environment = {**os.environ, "WANTED": "", "FOLDER": "/nonexistent", "RULES": "given", **given}
+        command = ["bash", "-c", text]
+        return subprocess.run(command, input=large, env=environment, text=True, capture_output=True, check=True).stdout
+
+    assert "refused" not in run()
+    promtool.chmod(0o755)
+    assert f"refused {1 << 20} bytes" in run(PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+
+def test_a_namespace_of_digits_stays_a_name() -> None:
+    names = {"monitoring_kubevirt_namespace": "1", "monitoring_guest_namespaces": ["2"]}
+    shown = value(f"lookup('ansible.builtin.template', '{ROLE}/templates/cluster.yaml.j2')", **names)
+    spaces = [item["metadata"].get("namespace") for item in yaml.safe_load_all(shown) if item]
+    assert "1" in spaces and "2" in spaces and 1 not in spaces and 2 not in spaces
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a b"])
+def test_a_secret_lies_in_its_folder(name: str) -> None:
+    given = {"monitoring_secret_files": {name: __file__}}
+    found = task_value("inventory", "Find faults of the inventory", "__monitoring_inventory_faults", **given)
+    assert f"monitoring_secret_files: {name} is no name of a file" in found[0]
 
 
 def test_defaults_and_argument_specs_have_the_same_variables_in_the_same_order() -> None:

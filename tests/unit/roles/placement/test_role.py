@@ -83,7 +83,7 @@ def test_the_defaults_have_no_fault_and_change_nothing_but_classes() -> None:
         "kubevirt-ha-standard",
         "kubevirt-ha-low",
     ]
-    assert {key for key, found in wanted.items() if found} == {"node_labels", "node_taints"}
+    assert {key for key, found in wanted.items() if found} == {"namespace", "node_labels", "node_taints"}
 
 
 def test_the_higher_class_comes_first_and_all_are_below_kubevirt_itself() -> None:
@@ -122,6 +122,15 @@ def test_labels_and_taints_come_from_hosts_and_from_the_map_which_wins() -> None
             {"placement_node_labels": {"n9": {"a": "b"}}},
             "placement_node_labels: node n9 does not exist; there are n1, n2",
         ),
+        ({"placement_node_labels": ["n1"]}, "placement_node_labels: must be a map, {} for none"),
+        ({"placement_node_taints": "n1"}, "placement_node_taints: must be a map"),
+        ({"placement_descheduler_low": None}, "placement_descheduler_low: must be a map"),
+        ({"placement_namespace": "Ha: {"}, "placement_namespace: 'Ha: {' must be of lower-case letters"),
+        ({"placement_descheduler": True, "placement_descheduler_image": ""}, "_image: '' is no image"),
+        (
+            {"placement_reserve": "n_plus_one", "placement_reserve_image": "a b"},
+            "placement_reserve_image: 'a b' is no image",
+        ),
         (
             {"placement_reserve": "n_plus_one", "placement_reserve_priority": 5},
             "placement_reserve_priority: 5 must be below 0",
@@ -148,7 +157,7 @@ def test_what_the_role_gives_the_module_takes() -> None:
     wanted = value("__placement_wanted", **given)
     assert options.all_faults(wanted) == [] and wanted["reserve"]["pieces"] == 4
     task = _load("tasks/configure.yml")[0]["virtops.kubevirt_ha.placement"]
-    assert set(task) - {"kubeconfig", "namespace"} == set(options.options()) == set(wanted)
+    assert set(task) - {"kubeconfig", "namespace"} == set(options.options()) == set(wanted) - {"namespace"}
     asked = _task("Ask the cluster what stands against it")["virtops.kubevirt_ha.placement"]
     assert asked == task, "what is asked before is what is written later"
     assert explain(options.spec(), {key: item for key, item in wanted.items() if item}) == []
@@ -190,6 +199,16 @@ def test_the_descheduler_may_ask_for_evictions_and_delete_nothing() -> None:
     rules = descheduler()["ClusterRole"]["rules"]
     verbs = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
     assert ("pods/eviction", "create") in verbs and not [pair for pair in verbs if pair[1] == "delete"]
+
+
+def test_a_name_of_digits_stays_a_name() -> None:
+    found = descheduler(placement_namespace=2026)
+    assert found["Deployment"]["metadata"]["namespace"] == "2026"
+
+
+def test_a_time_that_the_command_line_gives_is_a_number() -> None:
+    task = next(task for task in _load("tasks/verify.yml") if "retries" in task)
+    assert templar(placement_timeout="60").template(task["retries"]) in (12, "12")
 
 
 def test_pods_are_waited_for_where_there_are_some() -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import records, restic_output
 
@@ -45,6 +47,19 @@ def test_snapshots_come_newest_first_with_what_they_hold() -> None:
     assert [one.what for one in SNAPSHOTS] == ["vm shop/db", "vm shop/web", "etcd", "vm shop/web"]
     assert restic_output.snapshots("null\n") == []
     assert [one.short for one in restic_output.of_machine(SNAPSHOTS, "shop", "web")] == ["33333333", "11111111"]
+
+
+def test_the_newest_is_the_newest_when_the_clock_is_set_back() -> None:
+    times = [
+        "2026-10-25T02:30:00.5+02:00",
+        "2026-10-25T02:10:00.25+01:00",
+        "2026-10-25T02:10:00.125+01:00",
+        "2026-10-25T00:00:00Z",
+    ]
+    found = restic_output.snapshots(json.dumps([{"id": str(number), "time": one} for number, one in enumerate(times)]))
+    assert [one.id for one in found] == ["1", "2", "0", "3"]
+    with pytest.raises(ValueError, match="has the time 'noon'"):
+        restic_output.snapshots('[{"id": "1", "time": "noon"}]')
 
 
 @pytest.mark.parametrize(

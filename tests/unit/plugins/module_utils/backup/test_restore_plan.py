@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import guest, restore_plan
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import Probe
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import NewDisk, Wanted
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Host, Settings
 
@@ -166,6 +167,27 @@ def test_a_claim_never_takes_anothers_name(wanted: Wanted, taken: Any, ours: Any
     assert found == ("web-root-aabb" if name == "web-root-2" else name)
 
 
+def test_claims_of_long_names_stay_apart() -> None:
+    long = Wanted("shop", "web", "w" * 60, "shop")
+    names = [restore_plan.claim_name("c", volume, long, "aabbccdd", (), ()) for volume in ("data-1", "data-2")]
+    assert len(set(names)) == 2
+    assert all(len(f"{name}-aabbccdd") <= 63 for name in names)
+
+
+def test_claims_of_a_restore_that_broke_off_are_told_where_they_are_of_another_snapshot() -> None:
+    def begun(origin: str) -> dict[str, Any]:
+        return {"metadata": {"annotations": {"kubevirt-ha.virtops/restoring": origin}}}
+
+    there = {
+        "a": begun("shop/web@new"),
+        "b": begun("shop/web@old"),
+        "c": begun("shop/web-2@old"),
+        "d": {"metadata": {}},
+    }
+    (said,) = restore_plan.left_behind(ANOTHER, "shop/web@new", there)
+    assert "claim shop/b is left of a restore of snapshot old" in said
+
+
 def volume(name: str, size: str, **more: Any) -> dict[str, Any]:
     spec = {
         "capacity": {"storage": size},
@@ -207,6 +229,9 @@ def test_what_a_machine_needs_beside_its_disks_is_known() -> None:
         (Wanted("shop", "web", "Web_2", "shop"), "restore_as"),
         (Wanted("shop", "web", "web", "shop", snapshot="yesterday"), "restore_snapshot: yesterday"),
         (Wanted("shop", "web", "web", "shop", remove=True), "restore_remove"),
+        (Wanted("shop", "web", "web", "shop", timeout=0.0), "restore_timeout: 0 must be from 1"),
+        (Wanted("shop", "web", "web", "shop", probe=Probe(70000)), "restore_probe_port: 70000 is no port"),
+        (Wanted("shop", "web", "web", "shop", probe=Probe(80, "/a b")), "restore_probe_path: '/a b' must be a path"),
     ],
 )
 def test_wrong_wishes_are_told(wanted: Wanted, said: str) -> None:

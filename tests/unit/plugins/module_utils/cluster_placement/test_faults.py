@@ -62,6 +62,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"namespaces": [{"name": "A"}]}, "namespaces[A].name"),
     ({"reserve": {"image": "x", "priority": 0}}, "reserve_priority: 0 must be below 0"),
     ({"reserve": {"image": "x", "pieces": 0}}, "reserve_pieces: 0 must be from 1 to 50"),
+    ({"priority_classes": [{"name": "a", "value": float("inf")}]}, "a number is none that can be reckoned with"),
+    ({"priority_classes": [{"name": "a", "value": 1, 2: 3}]}, "2: an option's name must be a text"),
+    ({"reserve": {"image": ""}}, "reserve_image: '' is no image"),
+    ({"reserve": {"image": "i", "pieces": None}}, "reserve_pieces: is null"),
 ]
 
 
@@ -116,6 +120,18 @@ def test_a_machine_gets_its_preset_under_its_own_options() -> None:
     first, second = presets.combine(machines, known)
     assert first["requests"] == {"cpu": "1", "memory": "4Gi"} and first["priority_class"] == "gold"
     assert second == machines[1]
+
+
+def test_a_preset_that_somebody_broke_is_none_and_spoils_no_other() -> None:
+    class Client:
+        def find(self, *_given: Any) -> Any:
+            return {"data": {"broken": "{", "text": '"x"', "db": '{"memory": "1Gi"}'}}
+
+    client: Any = Client()
+    (found,) = presets.resolve(client, [{"name": "a", "preset": "db"}])
+    assert found["memory"] == "1Gi"
+    with pytest.raises(InputError, match="preset: broken is not there; there are db"):
+        presets.resolve(client, [{"name": "a", "preset": "broken"}])
 
 
 def test_a_preset_that_is_not_there_or_does_not_fit_is_told_for_each_machine() -> None:

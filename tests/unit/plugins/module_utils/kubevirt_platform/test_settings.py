@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import kubevirt_deployment
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform import settings
 from made_up_kubevirt import given
 
@@ -46,11 +47,27 @@ def test_replicas_above_the_nodes_are_refused_with_what_is_allowed() -> None:
         ("workload_update_batch_size", True),
         ("cdi_replicas", 0),
         ("timeout", -5),
+        ("timeout", "5\u00b2"),
+        ("timeout", "--5"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused_by_name(name: str, value: Any) -> None:
     (fault,) = [each for each in faults(**{name: value}) if f"kubevirt_{name}: {value!r}" in each]
     assert "must be a whole number from" in fault
+
+
+@pytest.mark.parametrize("name", ["cr_overrides", "hyperconverged_overrides"])
+def test_overrides_are_maps(name: str) -> None:
+    (fault,) = faults(**{name: ["spec"]})
+    assert fault == f"kubevirt_{name}: ['spec'] must be a map, {{}} for none"
+
+
+def test_the_modules_refuse_what_is_no_object_and_no_placement() -> None:
+    (fault,) = kubevirt_deployment.faults({"definition": {"kind": "KubeVirt", "metadata": "kubevirt"}})
+    assert fault.startswith("definition: must be an object of kind KubeVirt")
+    (fault,) = kubevirt_deployment.info_faults({"infra_node_placement": {"nodeSelector": "a"}})
+    assert fault == "infra_node_placement.nodeSelector: must be a map of labels and their values, both text"
+    assert kubevirt_deployment.info_faults({"infra_node_placement": {}}) == []
 
 
 def test_more_migrations_of_a_node_than_of_the_cluster_are_refused() -> None:
