@@ -31,7 +31,7 @@ def placement_faults(wanted: Any, nodes: Iterable[str] | None = None, first: boo
     found = options.all_faults(given)
     if first:
         found += options.missing(given, [], nodes)
-    return [in_words_of_the_role(fault) for fault in found]
+    return [placement_words(fault) for fault in found]
 
 
 def _plain(value: Any) -> Any:
@@ -41,7 +41,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def in_words_of_the_role(fault: str) -> str:
+def placement_words(fault: str) -> str:
     """A fault with the role's variable in place of the module's parameter.
 
     Parameters of the module, where they begin a sentence, are variables of the role; those of the reserve one each.
@@ -54,8 +54,8 @@ def in_words_of_the_role(fault: str) -> str:
 
 
 class FilterModule:
-    """The filter by its name."""
+    """The filters by their names."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filter by its name."""
-        return {"placement_faults": placement_faults}
+        """The filters by their names."""
+        return {"placement_faults": placement_faults, "placement_words": placement_words}
