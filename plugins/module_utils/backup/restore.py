@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import auth, data_volume, objects, power, vm_state
@@ -26,7 +26,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import 
     restore_plan,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import Hosts
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.guest import Comparison
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import connect
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import (
     ANNOTATION_RESTORING,
@@ -43,6 +42,12 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore
     NewDisk,
     Wanted,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restored import (
+    ANSWERED,
+    RUNS,
+    Restored,
+    Source,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run, locked
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
@@ -54,7 +59,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     WaitFailed,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -68,77 +72,11 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     Resource,
 )
 
-ANSWERED, RUNS = "answered", "runs"
 _BOUND_SECONDS = 60.0
 _GONE_SECONDS = 120.0
 _TICK = 0.2
 _ROOM = 64 << 20
 _KINDS: dict[str, Resource] = {"Secret": SECRET, "ConfigMap": CONFIG_MAP}
-
-
-@dataclass
-class Source:
-    """A backup that is restored."""
-
-    snapshot: Snapshot
-    record: dict[str, Any]
-    vm: dict[str, Any]
-    claims: list[dict[str, Any]]
-
-
-@dataclass
-class Restored:
-    """What a restore did. proof: `answered`, or `runs` where the guest is asked nothing; seconds: to its first answer."""
-
-    wanted: Wanted
-    source: Source
-    disks: list[NewDisk]
-    proof: str = ""
-    answer: dict[str, Any] | None = None
-    compared: Comparison = field(default_factory=Comparison)
-    seconds: float | None = None
-    write_seconds: float = 0.0
-    replaced: bool = False
-    removed: bool = False
-    kubevirt_source: str = ""
-    warnings: list[str] = field(default_factory=list)
-    error: HaError | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """As the module returns it."""
-        return {
-            "vm": self.wanted.vm,
-            "namespace": self.wanted.namespace,
-            "restored_as": self.wanted.name,
-            "restored_namespace": self.wanted.target,
-            "snapshot": self.source.snapshot.short,
-            "taken_at": self.source.record["taken_at"],
-            "consistency": self.source.record["consistency"],
-            "disks": [{"claim": disk.claim, "volume": disk.persistent, "bytes": disk.bytes} for disk in self.disks],
-            "proof": self.proof,
-            "answer": self.answer,
-            "answer_before": self.source.record.get("answer"),
-            "writes_lost": self.compared.writes_lost,
-            "counter_before": self.compared.counter_before,
-            "counter_recovered": self.compared.counter_recovered,
-            "restore_seconds": self.seconds,
-            "write_seconds": round(self.write_seconds, 3),
-            "replaced": self.replaced,
-            "removed": self.removed,
-            "kubevirt_source": self.kubevirt_source,
-        }
-
-    def figures(self) -> list[Figure]:
-        """What it measured."""
-        machine = {"machine": f"{self.wanted.namespace}/{self.wanted.vm}", "snapshot": self.source.snapshot.short}
-        count = 1 if self.seconds is not None else 0
-        why = str(self.error) if self.error else "the guest was asked nothing"
-        counters = {"recorded": self.compared.counter_before, "restored": self.compared.counter_recovered}
-        lost = self.compared.writes_lost
-        return [
-            Figure("restore_seconds", self.seconds, "s", self.wanted.timeout, count, why, more=machine),
-            Figure("restore_writes_lost", lost, "writes", 0, count, why, more={**machine, **counters}),
-        ]
 
 
 class Restore:

@@ -42,6 +42,17 @@ def members() -> set[str]:
     return {member.get("name", "") for member in json.loads(said)["members"]}
 
 
+def killed_and_completed(name: str, *given: str, at: str, inventory: Path = platform.INVENTORY) -> None:
+    platform.break_off(name, *given, at=at, inventory=inventory)
+    played = platform.play(name, *given, inventory=inventory)
+    assert played.code == 0, played.text[-8000:]
+
+
+def nothing_to_do(name: str, *given: str, inventory: Path = platform.INVENTORY) -> None:
+    played = platform.play(name, *given, inventory=inventory)
+    assert (played.code, set(played.changed.values())) == (0, {0}), played.text[-6000:]
+
+
 def test_a_lost_node_is_replaced_though_the_run_is_killed_twice() -> None:
     before, running = node(LOST)["metadata"]["uid"], set(platform.machines())
     platform.on_lab("reset", LOST)
@@ -57,9 +68,7 @@ def test_a_lost_node_is_replaced_though_the_run_is_killed_twice() -> None:
     given = ("-e", f"replace_node={LOST}")
     platform.break_off("replace_node", *given, at="PLAY [Join it to the cluster]")
     assert LOST not in members()
-    platform.break_off("replace_node", *given, at="PLAY [Give it the lost one's share of the storage]")
-    played = platform.play("replace_node", *given)
-    assert played.code == 0, played.text[-8000:]
+    killed_and_completed("replace_node", *given, at="PLAY [Give it the lost one's share of the storage]")
     assert members() == {"n1", "n2", "n3"}
     assert ready(LOST)
     assert node(LOST)["metadata"]["uid"] != before
@@ -69,9 +78,7 @@ def test_a_lost_node_is_replaced_though_the_run_is_killed_twice() -> None:
 
 
 def test_the_site_has_nothing_to_do_after_that() -> None:
-    played = platform.play("site")
-    assert played.code == 0, played.text[-6000:]
-    assert set(played.changed.values()) == {0}, played.changed
+    nothing_to_do("site")
 
 
 def _lay_out(nodes: list[dict[str, Any]]) -> None:
@@ -107,24 +114,18 @@ def test_a_fourth_node_is_taken_in(with_fourth: tuple[Path, Path]) -> None:
     inside, _apart = with_fourth
     running = platform.machines()
     given = ("-e", f"add_node={FOURTH}")
-    platform.break_off("add_node", *given, at="PLAY [Mount the storage]", inventory=inside)
-    played = platform.play("add_node", *given, inventory=inside)
-    assert played.code == 0, played.text[-8000:]
+    killed_and_completed("add_node", *given, at="PLAY [Mount the storage]", inventory=inside)
     assert ready(FOURTH)
     assert node(FOURTH)["metadata"]["labels"]["kubevirt.io/schedulable"] == "true"
     assert platform.machines() == running
-    again = platform.play("add_node", *given, inventory=inside)
-    assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
+    nothing_to_do("add_node", *given, inventory=inside)
 
 
 def test_it_goes_again_with_its_machines_moved(with_fourth: tuple[Path, Path]) -> None:
     _inside, apart = with_fourth
     running = platform.machines()
     given = ("-e", f"remove_node={FOURTH}")
-    platform.break_off("remove_node", *given, at="PLAY [Take away what made it a node]", inventory=apart)
-    played = platform.play("remove_node", *given, inventory=apart)
-    assert played.code == 0, played.text[-8000:]
+    killed_and_completed("remove_node", *given, at="PLAY [Take away what made it a node]", inventory=apart)
     assert FOURTH not in {item["metadata"]["name"] for item in platform.get("nodes")["items"]}
     assert platform.machines() == running
-    again = platform.play("remove_node", *given, inventory=apart)
-    assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
+    nothing_to_do("remove_node", *given, inventory=apart)

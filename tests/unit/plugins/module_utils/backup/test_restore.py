@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic_output import Snapshot
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore import Restore, Source
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore import Restore
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import Wanted
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restored import Source
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run, locked
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Host, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError, Refused, WaitFailed
