@@ -29,6 +29,10 @@ from levels import BIN, CACHE, CHECKS, HOME, LAB, OUT, REPOSITORY, Check
 
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
 LINES_OF_A_FAILED_LOG = 60
+# How Ansible and pytest begin the line of what failed; the first ones are the cause of those after.
+WORDS_OF_A_FAULT = ("fatal: ", "failed: ", "FAILED ", "ERROR ", "[ERROR]: ")
+FAULTS_OF_A_FAILED_LOG = 12
+CHARACTERS_OF_A_FAULT = 600
 
 
 @dataclass
@@ -186,9 +190,22 @@ def chosen(names: Sequence[str]) -> list[Check]:
 
 
 def report_failure(check: Check) -> None:
+    lines = check.log.read_text(errors="replace").splitlines()
     print(f"--- the end of {check.log}")
-    print("\n".join(check.log.read_text(errors="replace").splitlines()[-LINES_OF_A_FAILED_LOG:]))
+    print("\n".join(lines[-LINES_OF_A_FAILED_LOG:]))
     print("---", flush=True)
+
+
+def faults_of(log: Path) -> list[str]:
+    """The lines of a log that tell what failed, the first ones; a task's name stands before its own."""
+    faults: list[str] = []
+    task = ""
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith(("TASK [", "RUNNING HANDLER [")):
+            task = line.rstrip(" *")
+        elif line.startswith(WORDS_OF_A_FAULT):
+            faults.append(f"{task} {line}".strip()[:CHARACTERS_OF_A_FAULT])
+    return faults[:FAULTS_OF_A_FAILED_LOG]
 
 
 def write_pip_configuration() -> None:
@@ -255,6 +272,7 @@ def main(names: Sequence[str]) -> int:
         print(f"{check.level}/{check.name}: {counts} ({played.seconds:.0f} s)", flush=True)
         if counts.failed:
             failures.append(f"{check.level}/{check.name}: see {check.log}")
+            failures += [f"  {fault}" for fault in faults_of(check.log)]
             report_failure(check)
         left_out += [f"{check.level}/{check.name}: {reason}" for reason in counts.reasons]
     for title, lines in (("Left out", left_out), ("Failed", failures)):
