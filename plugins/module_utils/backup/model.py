@@ -20,9 +20,13 @@ FREEZE, PAUSE, NOTHING = "freeze", "pause", ""
 FROZEN, SNAPSHOTTED, CRASH_CONSISTENT, STOPPED = "frozen", "snapshot", "crash-consistent", "stopped"
 
 MACHINE, ETCD, OBJECTS = "vm", "etcd", "objects"
+# Parts of a run beside etcd and objects.
+MACHINES, VERIFY = "machines", "verify"
 RECORD = "record.json"
 MACHINE_FILE = "machine.json"
 CLAIMS_FILE = "claims.json"
+# Bytes that stay free beside what is written.
+ROOM = 64 << 20
 
 ANNOTATION_RESTORING = "kubevirt-ha.virtops/restoring"
 ANNOTATION_RESTORED = "kubevirt-ha.virtops/restored-from"

@@ -213,6 +213,11 @@ def candidates(disk: NewDisk, persistent: Iterable[Given], settings: Settings, t
     return [replace(disk, persistent=name, path=path, node=node) for _room, name, path, node in found]
 
 
+def origin(wanted: Wanted, short: str) -> str:
+    """What a restored object says of where it is from; short: the snapshot."""
+    return f"{wanted.namespace}/{wanted.vm}@{short}"
+
+
 def restoring(item: Given) -> str:
     """Which backup a claim is being written from; empty where it is not, or not any more."""
     return str((item["metadata"].get("annotations") or {}).get(ANNOTATION_RESTORING) or "")

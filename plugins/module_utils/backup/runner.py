@@ -10,16 +10,13 @@ machine that fails does not stop the others.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import (
     checking,
     etcd,
@@ -29,110 +26,35 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import 
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import plan as planning
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.bricks import Bricks
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import DiskFailed, Hosts
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import Hosts
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import Holder, connect
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.machine import Outcome, Parts
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.locks import locked, written
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.machine import Parts
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import (
-    COPY,
     ETCD,
     MACHINE,
+    MACHINES,
     OBJECTS,
     RECORD,
+    VERIFY,
     Plan,
     time_text,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic import Restic
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.run_plan import Planner
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.run_result import Result
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
     HaError,
     InputError,
-    ManyFailed,
     Refused,
     without_password,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DEPLOYMENT, PV, PVC, VM, VMI
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DEPLOYMENT
 
-MACHINES, VERIFY = "machines", "verify"
 PARTS = (ETCD, OBJECTS, MACHINES, VERIFY)
-_LOCK = "lock"
-_WORKERS = 8
-_ROOM = 64 << 20
-
-
-@contextlib.contextmanager
-def locked(state_dir: str, name: str = _LOCK) -> Iterator[None]:
-    """One run of that name at a time; Refused where another is under way."""
-    path = os.path.join(state_dir, name)
-    with _written("backup_state_dir"):
-        os.makedirs(state_dir, mode=0o700, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(file, 32, 0).decode("utf-8", "replace").strip()
-            why = f"process {holder or 'unknown'} holds {path}"
-            raise Refused("another run is under way", where=state_dir, why=why, fix="Wait for its end") from error
-        with contextlib.suppress(OSError):  # a full disk keeps it from being named, not from being held
-            os.ftruncate(file, 0)
-            os.pwrite(file, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(file)
-
-
-@contextlib.contextmanager
-def _written(variable: str) -> Iterator[None]:
-    """Turns what a file system says into an error that names the variable which chose it."""
-    try:
-        yield
-    except OSError as error:
-        fix = f"Free space there, or set {variable} to another file system"
-        where, why = str(error.filename or variable), str(error.strerror or error)
-        raise HaError("cannot be written", where=where, why=why, fix=fix) from error
-
-
-@dataclass
-class Result:
-    """What a run did."""
-
-    plans: list[Plan] = field(default_factory=list)
-    machines: list[Outcome] = field(default_factory=list)
-    etcd: dict[str, Any] | None = None
-    objects: dict[str, Any] | None = None
-    checked: checking.Checked | None = None
-    forgotten: int = 0
-    released: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    kubevirt_source: str = ""
-    warnings: list[str] = field(default_factory=list)
-    errors: list[HaError] = field(default_factory=list)
-    total: int = 0
-
-    @property
-    def failure(self) -> HaError | None:
-        """What to fail with; None where all succeeded."""
-        if not self.errors:
-            return None
-        return self.errors[0] if self.total <= 1 else ManyFailed(self.errors, self.total, of="parts", done="backed up")
-
-    def as_dict(self) -> dict[str, Any]:
-        """As the module returns it."""
-        return {
-            "plan": [one.as_dict() for one in self.plans],
-            "machines": [one.as_dict() for one in self.machines],
-            "etcd": self.etcd,
-            "objects": self.objects,
-            "verified": self.checked.as_dict() if self.checked else None,
-            "forgotten": self.forgotten,
-            "released": self.released,
-            "seconds": round(self.seconds, 3),
-            "kubevirt_source": self.kubevirt_source,
-        }
 
 
 class Run:
@@ -142,8 +64,6 @@ class Run:
         self.settings = settings
         self.restic = Restic(settings)
         self._hosts = Hosts(settings.hosts)
-
-    # The repository
 
     def prepare(self, *, check: bool = False) -> tuple[bool, bool]:
         """Makes the repository where there has never been one; whether it was, or would be, made, and whether all was as it
@@ -175,103 +95,13 @@ class Run:
         if not self.restic.exists():
             raise _gone(self.restic, self.settings)
 
-    # Plans
-
-    def plan(
-        self, client: Client, parts: Sequence[str], *, lenient: bool = False
-    ) -> tuple[list[Plan], planning.Found, list[str]]:
-        """How each machine is backed up; InputError with every fault of this run.
-
-        lenient: machines and namespaces that are not there are no faults but warnings, the third that is returned.
-        """
-        faults: list[str] = []
-        missing = objects.missing(client, self.settings.namespaces) if OBJECTS in parts else []
-        if ETCD in parts:
-            faults += etcd.faults(self.settings.etcd)
-        plans: list[Plan] = []
-        found = planning.Found()
-        if MACHINES in parts:
-            plans, found, nobody, told = self._machines(client)
-            missing += nobody
-            faults += told
-        if not lenient:
-            faults += missing
-        if not faults:
-            faults += self._room(plans)
-        self._refuse(faults)
-        return plans, found, missing
-
-    def _machines(self, client: Client) -> tuple[list[Plan], planning.Found, list[str], list[str]]:
-        """Plans, what they are made of, and faults: of selections that nobody matches, and of machines."""
-        listed: dict[int, Mapping[Key, Any]] = {}
-        for index, one in enumerate(self.settings.machines):
-            items = client.list(VM, one.namespace, label_selector=one.labels or None).items
-            listed[index] = {bulk.key_of(item): item for item in items}
-        wanted, nobody = planning.select(self.settings.machines, listed)
-        namespaces = sorted({key[0] for key in wanted})
-        found = planning.Found(
-            {key: item for items in listed.values() for key, item in items.items()},
-            {bulk.key_of(item): item for name in namespaces for item in client.list(VMI, name).items},
-            {bulk.key_of(item): item for name in namespaces for item in client.list(PVC, name).items},
-            {str(item["metadata"]["name"]): item for item in (client.list(PV).items if namespaces else [])},
-        )
-        plans: list[Plan] = []
-        faults: list[str] = []
-        for key, probe in wanted.items():
-            made, told = planning.plan(key, probe, found, self.settings)
-            plans += [made] if made else []
-            faults += told
-        return plans, found, nobody, faults
-
-    def _room(self, plans: Sequence[Plan]) -> list[str]:
-        """Faults of disks that cannot be reached, and of too little room for them here."""
-        wanted = [(plan, disk) for plan in plans for disk in plan.disks if plan.method == COPY]
-
-        def look(pair: tuple[Plan, Any]) -> int:
-            plan, disk = pair
-            told = self._hosts.of(disk.path, disk.node).look(disk.path)
-            if not told.exists:
-                raise DiskFailed("the disk's file does not exist", where=f"{plan.key}: {disk.path}")
-            return told.allocated
-
-        if wanted:
-            with contextlib.suppress(HaError):  # asked once before all the others, so that these know who answers
-                look(wanted[0])
-        outcomes = bulk.each(wanted, look, _WORKERS)
-        faults = [str(outcome) for outcome in outcomes if isinstance(outcome, HaError)]
-        sizes: dict[str, int] = {}
-        for (plan, disk), outcome in zip(wanted, outcomes):
-            sizes[plan.key] = sizes.get(plan.key, 0) + (disk.size if isinstance(outcome, HaError) else outcome)
-        for plan in plans:
-            if plan.method != COPY:
-                sizes[plan.key] = sum(disk.size for disk in plan.disks)
-        largest = max(sizes.values(), default=0)
-        return faults + [
-            fault for fault in (self._fault_of_room("backup_spool_dir", self.settings.spool, largest),) if fault
-        ]
-
-    @staticmethod
-    def _fault_of_room(name: str, folder: str, needed: int) -> str:
-        there = os.path.abspath(folder)
-        while not os.path.isdir(there):  # it is made by the run
-            there = os.path.dirname(there)
-        free = shutil.disk_usage(there).free
-        if free >= needed + _ROOM:
-            return ""
-        return (
-            f"{name}: {folder} has {free >> 20} MiB free, the largest machine needs {(needed + _ROOM) >> 20} MiB; "
-            "free space there, or set it to another file system"
-        )
-
-    # A run
-
     def take(self, parts: Sequence[str] = PARTS, *, check: bool = False, lenient: bool = False) -> Result:
         """Backs up these parts; in check mode only the plans are made. lenient: as for `plan`."""
         began = time.monotonic()
         self.usable()
         client = connect(self.settings.kubeconfig)
         result = Result()
-        result.plans, found, result.warnings = self.plan(client, parts, lenient=lenient)
+        result.plans, found, result.warnings = Planner(self.settings, self._hosts).plan(client, parts, lenient=lenient)
         result.kubevirt_source = source_of(client.list(DEPLOYMENT, "kubevirt").items)
         if check:
             return result
@@ -280,7 +110,7 @@ class Run:
             result.released = holder.release()
             self.restic.unlock()
             shutil.rmtree(self.settings.spool, ignore_errors=True)
-            with _written("backup_spool_dir"):
+            with written("backup_spool_dir"):
                 os.makedirs(self.settings.spool, mode=0o700)
             given = self.settings
             bricks = Bricks(given.brick_hosts, given.mount, given.brick)
@@ -329,7 +159,7 @@ class Run:
     def _noting(result: Result) -> Iterator[None]:
         """What a part fails with does not stop the others; neither does a disk that is full."""
         try:
-            with _written("backup_spool_dir"):
+            with written("backup_spool_dir"):
                 yield
         except HaError as error:
             result.errors.append(error)
@@ -451,34 +281,3 @@ def _gone(restic: Restic, settings: Settings) -> Refused:
     if not known:
         fix = "Run the role backup, which makes it, or correct backup_repository"
     return Refused("there is no repository", where=restic.where, fix=fix)
-
-
-def figures(result: Result, settings: Settings) -> list[Figure]:
-    """What a run measured."""
-    done = [one for one in result.machines if not one.error]
-    found = [
-        Figure("backup_seconds", round(result.seconds, 3), "s", samples=1),
-        Figure("backup_bytes", sum(one.bytes for one in done), "bytes", samples=len(done)),
-        Figure("backup_added_bytes", sum(one.added for one in done), "bytes", samples=len(done)),
-    ]
-    if result.plans:
-        held = {one.plan.key: one.record.frozen_seconds for one in done if one.record}
-        times = {key: value for key, value in held.items() if value is not None}
-        value = max(times.values(), default=0.0) if done else None
-        limit = settings.max_frozen_seconds
-        why = "no machine was backed up"
-        more = {"machines": times}
-        found.append(Figure("backup_frozen_seconds", value, "s", limit, len(times), why, more=more))
-        expected = len(result.plans)
-        found.append(Figure("backup_machines", len(done), "machines", expected, expected, at_least=True))
-    if result.etcd:
-        proof = result.etcd["restored"]
-        seconds = proof["seconds"] if proof else None
-        why = "neither etcd nor etcdutl is on the backup host"
-        found.append(Figure("backup_etcd_restore_seconds", seconds, "s", samples=1 if proof else 0, why=why))
-    return found + ([figure_of_check(result.checked)] if result.checked else [])
-
-
-def figure_of_check(checked: checking.Checked) -> Figure:
-    """What a look at the repository measured."""
-    return Figure("backup_damaged_parts", checked.count if not checked.sound else 0, "parts", 0, 1)

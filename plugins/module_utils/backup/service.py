@@ -12,7 +12,13 @@ from typing import Any, NoReturn
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore, runner, settings, signals
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import (
+    restore,
+    run_result,
+    runner,
+    settings,
+    signals,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import connect
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import Wanted
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run
@@ -89,7 +95,7 @@ def take(module: Module) -> NoReturn:
         module.fail_with(error, changed=False)
     for warning in result.warnings:
         module.warn(warning)
-    measured = [] if module.check_mode else runner.figures(result, given)
+    measured = [] if module.check_mode else run_result.figures(result, given.max_frozen_seconds)
     told = {"changed": True, **result.as_dict(), "figures": [_figure(one) for one in measured]}
     end(module, {**told, "failure": result.failure} if result.failure else told)
 
@@ -113,7 +119,7 @@ def verify(module: Module) -> NoReturn:
         checked = run.verify(module.params["subset"] or "")
     except HaError as error:
         module.fail_with(error, changed=False)
-    told = {"changed": False, "verified": checked.as_dict(), "figures": [_figure(runner.figure_of_check(checked))]}
+    told = {"changed": False, "verified": checked.as_dict(), "figures": [_figure(run_result.figure_of_check(checked))]}
     failure = checked.failure(run.restic.where)
     end(module, {**told, "failure": failure} if failure else told)
 

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import etcd, hold, objects, records, runner
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import DiskFailed, HostFiles, Hosts
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.locks import locked
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import COPY, NOTHING, Plan
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.plan import Found
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic import Restic, ResticFailed
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.run_result import Result
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Etcd, Host, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
     Answer,
@@ -37,16 +39,16 @@ def settings(folder: Path, **given: Any) -> Settings:
 def test_one_run_at_a_time_and_each_restore_by_its_name(tmp_path: Path) -> None:
     folder = str(tmp_path / "state")
     refused = pytest.raises(Refused, match=f"process {os.getpid()} holds")
-    with runner.locked(folder), runner.locked(folder, "restore-shop_web.lock"), refused, runner.locked(folder):
+    with locked(folder), locked(folder, "restore-shop_web.lock"), refused, locked(folder):
         pass
-    with runner.locked(folder):
+    with locked(folder):
         pass
 
 
 def test_a_folder_that_cannot_be_written_is_told_with_its_variable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     folder = str(tmp_path / "file" / "state")
-    with pytest.raises(HaError, match="cannot be written.*set backup_state_dir"), runner.locked(folder):
+    with pytest.raises(HaError, match="cannot be written.*set backup_state_dir"), locked(folder):
         pass
     with pytest.raises(HaError, match="state cannot be written.*set backup_state_dir"):
         records.write(folder, {})
@@ -73,7 +75,7 @@ def test_a_state_of_another_shape_is_told(tmp_path: Path) -> None:
 
 def test_a_full_spool_stops_its_part_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = runner.Run(settings(tmp_path, etcd=Etcd(("https://e:2379",)), namespaces=("shop",)))
-    result = runner.Result()
+    result = Result()
 
     def full(_self: Any, _client: Any) -> dict[str, Any]:
         raise FULL

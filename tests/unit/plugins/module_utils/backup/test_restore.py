@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore, restore_disks
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.locks import locked
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic import Restic
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic_output import Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore import Restore
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_choice import Choice
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import Wanted
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restored import Source
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run, locked
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Host, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError, Refused, WaitFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import PV, PVC, VM, VMI
@@ -100,12 +103,12 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     vm = {"metadata": {"name": "web"}, "spec": {"runStrategy": "Halted", "template": {"spec": {}}}}
     record = {"disks": [DISK], "taken_at": "t", "consistency": "stopped"}
     source = Source(SNAPSHOT, record, vm, [{"metadata": {"name": "web-root"}, "spec": spec}])
-    monkeypatch.setattr(Restore, "_source", lambda _self: source)
-    monkeypatch.setattr(Restore, "_prove", lambda *_given: None)
+    monkeypatch.setattr(Choice, "source", lambda _self: source)
+    monkeypatch.setattr(restore, "prove", lambda *_given: None)
     monkeypatch.setattr(Restore, "_rest", lambda *_given: None)
     monkeypatch.setattr(Run, "usable", lambda _self: None)
     monkeypatch.setattr(restore, "connect", lambda _kubeconfig: made)
-    monkeypatch.setattr(restore, "_BOUND_SECONDS", -1.0)
+    monkeypatch.setattr(restore_disks, "_BOUND_SECONDS", -1.0)
     old = {"metadata": {"name": "web", "uid": "old"}, "spec": {"runStrategy": "Halted"}}
     made.put(VM, old)
     made.put(PVC, {"metadata": {"name": "web-root"}, "spec": {}})
@@ -118,17 +121,16 @@ def files(cluster: Cluster) -> Files:
 
 
 @pytest.fixture
-def work(files: Files, tmp_path: Path) -> Restore:
+def work(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Restore:
     settings = Settings("/r", "/p", str(tmp_path), "/k", mount="/shared", hosts=(Host("n1"),))
-    made = Restore(settings, WANTED)
 
     @contextlib.contextmanager
     def stream(*_given: str) -> Iterator[io.BytesIO]:
         yield io.BytesIO()
 
-    made._hosts = files  # type: ignore[assignment]
-    made._restic.open = stream  # type: ignore[method-assign, assignment]
-    return made
+    monkeypatch.setattr(restore, "Hosts", lambda _hosts: files)
+    monkeypatch.setattr(Restic, "open", stream)
+    return Restore(settings, WANTED)
 
 
 def test_the_old_machine_goes_when_the_new_disks_are_there(work: Restore, cluster: Cluster) -> None:
@@ -202,6 +204,6 @@ def test_a_new_claim_does_not_take_the_name_that_another_disk_comes_back_to(work
     cluster.there.pop((PVC.kind, "web-root"))
     cluster.put(PVC, {"metadata": {"name": "old"}, "spec": {}})
     spare: Any = {**DISK, "volume": "data"}  # its claim web-root is gone, and free
-    work._source().record["disks"] = [{**DISK, "claim": "old"}, spare]
+    work._choice.source().record["disks"] = [{**DISK, "claim": "old"}, spare]
     client: Any = cluster
     assert [disk.claim for disk in work.prepare(client).disks] == ["web-root", "web-data"]

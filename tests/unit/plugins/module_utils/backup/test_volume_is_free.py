@@ -8,15 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore import Restore
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import NewDisk, Wanted
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restore_removal
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import NewDisk
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Conflict, WaitFailed
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import PV
 
 DISK = NewDisk("disks/root", "root", "web-two-root", 1, {}, persistent="pv-1", path="/shared/1", node="n1")
-SETTINGS = Settings("/repository", "/password", "/state", "/kubeconfig")
 
 
 class Volumes:
@@ -40,13 +37,13 @@ class Volumes:
 
 
 def free(volumes: Any) -> None:
-    Restore(SETTINGS, Wanted("shop", "web", "web-two", "shop"))._free(volumes, DISK)
+    restore_removal.free(volumes, "shop", DISK)
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "_TICK", 0.001)
-    monkeypatch.setattr(restore, "_GONE_SECONDS", 0.2)
+    monkeypatch.setattr(restore_removal, "_TICK", 0.001)
+    monkeypatch.setattr(restore_removal, "GONE_SECONDS", 0.2)
 
 
 def test_a_change_that_came_too_late_is_made_again() -> None:
