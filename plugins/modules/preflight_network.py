@@ -63,10 +63,12 @@ options:
         type: list
         elements: int
         default: []
-  api_port:
-    description: Port of each API server.
-    type: int
-    default: 6443
+  ports:
+    description:
+      - Port of each service that has another one than usual, by the service's name, such as V(kube-apiserver), V(node exporter)
+        or V(Alertmanager for peers).
+    type: dict
+    default: {}
   endpoint:
     description: Host of the API behind its VIP, which every node must be able to resolve where it is a name.
     type: str
@@ -180,7 +182,7 @@ def main() -> None:
         "state": {"type": "str", "choices": ["listen", "ask", "stop"], "required": True},
         "name": {"type": "str", "required": True},
         "nodes": {"type": "list", "elements": "dict", "required": True, "options": node},
-        "api_port": {"type": "int", "default": 6443},
+        "ports": {"type": "dict", "default": {}},
         "endpoint": {"type": "str", "default": ""},
         "clock_skew_seconds": {"type": "float", "default": 0.5},
         "timeout": {"type": "float", "default": service.TIMEOUT},

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-CONTROL_PLANE, KVM_NODES, LOAD_BALANCERS, STORAGE_NODES = (
+CONTROL_PLANE, KVM_NODES, LOAD_BALANCERS, STORAGE_NODES, MONITORING_NODES = (
     "control_plane",
     "kvm_nodes",
     "load_balancers",
     "storage_nodes",
+    "monitoring_nodes",
 )
-API_SERVER = "kube-apiserver"
+ALL = (CONTROL_PLANE, KVM_NODES, LOAD_BALANCERS, STORAGE_NODES, MONITORING_NODES)
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,17 @@ class Node:
         return str(getattr(self, network))
 
 
-# https://kubernetes.io/docs/reference/networking/ports-and-protocols/ and GlusterFS' own, of whose bricks any port stands for all.
+# https://kubernetes.io/docs/reference/networking/ports-and-protocols/, GlusterFS' own, of whose bricks any port stands for all,
+# and what Prometheus reads on every host.
 SERVICES = (
-    Service(API_SERVER, 6443, (CONTROL_PLANE,), (CONTROL_PLANE, KVM_NODES, LOAD_BALANCERS)),
+    Service("kube-apiserver", 6443, (CONTROL_PLANE,), (CONTROL_PLANE, KVM_NODES, LOAD_BALANCERS, MONITORING_NODES)),
     Service("etcd for clients", 2379, (CONTROL_PLANE,), (CONTROL_PLANE,)),
     Service("etcd for peers", 2380, (CONTROL_PLANE,), (CONTROL_PLANE,)),
-    Service("kubelet", 10250, (CONTROL_PLANE, KVM_NODES), (CONTROL_PLANE,)),
+    Service("kubelet", 10250, (CONTROL_PLANE, KVM_NODES), (CONTROL_PLANE, MONITORING_NODES)),
     Service("glusterd", 24007, (STORAGE_NODES,), (STORAGE_NODES, KVM_NODES), "storage_address"),
     Service("GlusterFS brick", 49152, (STORAGE_NODES,), (STORAGE_NODES, KVM_NODES), "storage_address"),
+    Service("node exporter", 9100, ALL, (MONITORING_NODES,)),
+    Service("Alertmanager for peers", 9094, (MONITORING_NODES,), (MONITORING_NODES,)),
 )
 
 
@@ -82,28 +86,29 @@ class Question:
     port: int
 
 
-def services(api_port: int) -> tuple[Service, ...]:
-    """The table with the API server's port as the inventory has it."""
-    return tuple(
-        Service(each.name, api_port, each.served_by, each.used_by, each.network) if each.name == API_SERVER else each
-        for each in SERVICES
-    )
+def services(ports: Mapping[str, int]) -> tuple[Service, ...]:
+    """The table with the ports that the inventory gives services by their names."""
+    return tuple(replace(each, port=int(ports.get(each.name, each.port))) for each in SERVICES)
 
 
-def opened(node: Node, api_port: int) -> list[tuple[str, int]]:
-    """(address, port) of each service of a node."""
-    return [(node.on(each.network), each.port) for each in services(api_port) if _any(node.groups, each.served_by)]
+def opened(own: Node, nodes: Sequence[Node], ports: Mapping[str, int]) -> list[tuple[str, int]]:
+    """(address, port) of each service of a node that another one needs."""
+    return [
+        (own.on(each.network), each.port)
+        for each in services(ports)
+        if _any(own.groups, each.served_by) and _needed(each, own, nodes)
+    ]
 
 
-def questions(own: Node | None, nodes: Iterable[Node], api_port: int) -> list[Question]:
+def questions(own: Node | None, nodes: Sequence[Node], ports: Mapping[str, int]) -> list[Question]:
     """The connections that a node must be able to make; all that there are where it is none of the nodes."""
     return [
         Question(node.name, each.name, node.on(each.network), each.port)
         for node in nodes
         if own is None or node.name != own.name
-        for each in services(api_port)
+        for each in services(ports)
         if _any(node.groups, each.served_by)
-        and (own is None or _any(own.groups, each.used_by))
+        and (_needed(each, node, nodes) if own is None else _any(own.groups, each.used_by))
         and each.port not in node.held
     ]
 
@@ -123,6 +128,11 @@ def neighbours(own: Node, nodes: Iterable[Node]) -> dict[str, str]:
         if node.name != own.name
         for address in (node.balancer_address, node.storage_address, node.address)
     }
+
+
+def _needed(service: Service, by: Node, nodes: Iterable[Node]) -> bool:
+    """Whether another node than the one that serves it needs a service."""
+    return any(_any(node.groups, service.used_by) for node in nodes if node.name != by.name)
 
 
 def _any(have: Iterable[str], wanted: Iterable[str]) -> bool:

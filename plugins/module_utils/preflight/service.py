@@ -32,11 +32,11 @@ def _wants(module: AnsibleModule, check: str) -> bool:
     return check not in module.params["skip"]
 
 
-def _listen(module: AnsibleModule, own: Node | None, _nodes: list[Node]) -> dict[str, Any]:
+def _listen(module: AnsibleModule, own: Node | None, nodes: list[Node]) -> dict[str, Any]:
     listener.stop()  # one of a run that was broken off
     if own is None:
         return {"opened": [], "busy": [], "held": [], "faults": []}
-    found = listener.open_ports(plan.opened(own, module.params["api_port"]))
+    found = listener.open_ports(plan.opened(own, nodes, module.params["ports"]))
     vrrp = listener.vrrp_ear() if plan.LOAD_BALANCERS in own.groups and _wants(module, "vrrp") else None
     opened = [ear.getsockname()[1] for ear in found.ears]
     listener.start(found.ears, vrrp, module.params["seconds"])
@@ -55,7 +55,7 @@ def _stop(module: AnsibleModule, own: Node | None, nodes: list[Node]) -> dict[st
 def _ask(module: AnsibleModule, own: Node | None, nodes: list[Node]) -> dict[str, Any]:
     """From a node all that it needs; from elsewhere, such as the controller, the clocks only."""
     given = module.params
-    answers = asker.connect_all(plan.questions(own, nodes, given["api_port"]), given["timeout"])
+    answers = asker.connect_all(plan.questions(own, nodes, given["ports"]), given["timeout"])
     told: list[str] = []
     if _wants(module, "clocks"):
         told += faults.of_clocks(given["name"], answers, given["clock_skew_seconds"])

@@ -20,9 +20,13 @@ STORE = Node.of({"name": "s1", "groups": ["storage_nodes"], "address": "192.0.2.
 NODES = [CONTROL, OTHER, WORKER, STORE]
 
 
-def asked(own: Node | None, port: int = 6443) -> dict[str, list[int]]:
+WATCH = Node("m1", ("monitoring_nodes",), "192.0.2.5")
+
+
+def asked(own: Node | None, nodes: list[Node] = NODES, **ports: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for question in plan.questions(own, NODES, port):
+    given = {name.replace("_", "-"): port for name, port in ports.items()}
+    for question in plan.questions(own, nodes, given):
         found.setdefault(question.node, []).append(question.port)
     return found
 
@@ -34,7 +38,7 @@ def test_each_node_asks_for_what_its_groups_need() -> None:
 
 
 def test_the_controller_asks_all_and_the_port_of_the_inventory_is_taken() -> None:
-    assert asked(None, 7443) == {
+    assert asked(None, kube_apiserver=7443) == {
         "c1": [7443, 2379, 2380, 10250],
         "c2": [7443, 2379, 2380, 10250],
         "w1": [10250],
@@ -42,9 +46,24 @@ def test_the_controller_asks_all_and_the_port_of_the_inventory_is_taken() -> Non
     }
 
 
+def test_a_monitoring_node_asks_every_host_for_its_exporter_and_nobody_opens_one_without_it() -> None:
+    other = Node("m2", ("monitoring_nodes",), "192.0.2.6")
+    assert asked(WATCH, [*NODES, WATCH, other]) == {
+        "c1": [6443, 10250, 9100],
+        "c2": [6443, 10250, 9100],
+        "w1": [10250, 9100],
+        "s1": [9100],
+        "m2": [9100, 9094],
+    }
+    assert plan.opened(WORKER, [*NODES, WATCH], {"node exporter": 9200}) == [("192.0.2.3", 10250), ("192.0.2.3", 9200)]
+    assert plan.opened(WORKER, NODES, {}) == [("192.0.2.3", 10250)]
+    # It watches itself without the network; of one alone no other needs anything.
+    assert plan.opened(WATCH, [*NODES, WATCH], {}) == []
+
+
 def test_storage_is_asked_on_its_own_network_and_balancers_on_theirs() -> None:
-    assert {question.address for question in plan.questions(WORKER, [STORE], 6443)} == {"198.51.100.4"}
-    assert plan.opened(STORE, 6443) == [("198.51.100.4", 24007), ("198.51.100.4", 49152)]
+    assert {question.address for question in plan.questions(WORKER, [STORE], {})} == {"198.51.100.4"}
+    assert plan.opened(STORE, NODES, {}) == [("198.51.100.4", 24007), ("198.51.100.4", 49152)]
     assert [peer.balancer_address for peer in plan.vrrp_peers(CONTROL, NODES)] == ["203.0.113.2"]
     assert plan.vrrp_peers(WORKER, NODES) == []
     assert plan.neighbours(CONTROL, [CONTROL, STORE]) == {"192.0.2.4": "s1", "198.51.100.4": "s1"}
@@ -147,7 +166,7 @@ def test_a_port_that_a_connection_goes_out_from_is_held_and_not_asked() -> None:
 
 def test_a_held_port_is_asked_of_nobody() -> None:
     nodes = [plan.Node(name, ("storage_nodes",), f"192.0.2.{number}") for number, name in enumerate(("n1", "n2"), 1)]
-    asked = plan.questions(nodes[0], nodes, 6443)
+    asked = plan.questions(nodes[0], nodes, {})
     assert 49152 in {question.port for question in asked}
     nodes[1] = plan.Node.of({"name": "n2", "groups": ["storage_nodes"], "address": "192.0.2.2", "held": [49152]})
-    assert {question.port for question in plan.questions(nodes[0], nodes, 6443)} == {q.port for q in asked} - {49152}
+    assert {question.port for question in plan.questions(nodes[0], nodes, {})} == {q.port for q in asked} - {49152}
