@@ -66,7 +66,7 @@ options:
   ports:
     description:
       - Port of each service that has another one than usual, by the service's name, such as V(kube-apiserver), V(node exporter)
-        or V(Alertmanager for peers).
+        or V(Alertmanager for peers); V(0) leaves out a service that nobody runs.
     type: dict
     default: {}
   endpoint:

@@ -62,8 +62,8 @@ class Node:
         return str(getattr(self, network))
 
 
-# https://kubernetes.io/docs/reference/networking/ports-and-protocols/, GlusterFS' own, of whose bricks any port stands for all,
-# and what Prometheus reads on every host.
+# https://kubernetes.io/docs/reference/networking/ports-and-protocols/, GlusterFS' own, of whose bricks any port stands for all, as for Ceph's
+# OSDs, and what Prometheus reads on every host.
 SERVICES = (
     Service("kube-apiserver", 6443, (CONTROL_PLANE,), (CONTROL_PLANE, KVM_NODES, LOAD_BALANCERS, MONITORING_NODES)),
     Service("etcd for clients", 2379, (CONTROL_PLANE,), (CONTROL_PLANE,)),
@@ -71,6 +71,8 @@ SERVICES = (
     Service("kubelet", 10250, (CONTROL_PLANE, KVM_NODES), (CONTROL_PLANE, MONITORING_NODES)),
     Service("glusterd", 24007, (STORAGE_NODES,), (STORAGE_NODES, KVM_NODES), "storage_address"),
     Service("GlusterFS brick", 49152, (STORAGE_NODES,), (STORAGE_NODES, KVM_NODES), "storage_address"),
+    Service("Ceph monitor", 3300, (STORAGE_NODES,), (STORAGE_NODES, KVM_NODES), "storage_address"),
+    Service("Ceph OSD", 6800, (STORAGE_NODES,), (STORAGE_NODES, KVM_NODES), "storage_address"),
     Service("node exporter", 9100, ALL, (MONITORING_NODES,)),
     Service("Alertmanager for peers", 9094, (MONITORING_NODES,), (MONITORING_NODES,)),
 )
@@ -87,8 +89,9 @@ class Question:
 
 
 def services(ports: Mapping[str, int]) -> tuple[Service, ...]:
-    """The table with the ports that the inventory gives services by their names."""
-    return tuple(replace(each, port=int(ports.get(each.name, each.port))) for each in SERVICES)
+    """The table with the ports that the inventory gives services by their names; 0: nobody runs it."""
+    given = (replace(each, port=int(ports.get(each.name, each.port))) for each in SERVICES)
+    return tuple(each for each in given if each.port)
 
 
 def opened(own: Node, nodes: Sequence[Node], ports: Mapping[str, int]) -> list[tuple[str, int]]:

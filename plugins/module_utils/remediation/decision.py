@@ -201,7 +201,9 @@ def _storage(facts: Facts) -> Iterator[str]:
     hosts = set(facts.storage_hosts)
     if not hosts:
         return
-    alive = sum(node.name in hosts and node.is_whole for node in _others(facts))
+    nodes = {node.name: node for node in facts.nodes}
+    # Of a host that is no node of the cluster the API knows nothing; what it serves is asked of the storage, where it is asked.
+    alive = sum(host not in nodes or nodes[host].is_whole for host in hosts - {facts.node})
     quorum = len(hosts) // 2 + 1
     if alive < quorum:
         yield (

@@ -26,7 +26,7 @@ NODES = [{"name": name, "address": address, "groups": GROUPS} for name, address 
 PROGRAM = str(Path(__file__).resolve().parent / "node.py")
 # How long the three steps may take on three nodes.
 LIMIT_SECONDS = 15
-ALL_PORTS = [6443, 2379, 2380, 10250, 24007, 49152]
+ALL_PORTS = [6443, 2379, 2380, 10250, 24007, 49152, 3300, 6800]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: nodes are network namespaces")
 

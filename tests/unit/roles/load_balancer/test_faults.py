@@ -54,6 +54,8 @@ def test_a_right_inventory_has_no_fault() -> None:
         ({"load_balancer_vips": [{**API, "backends": {}}]}, "api: backends is missing"),
         ({"load_balancer_vips": [{**API, "backends": {"group": "kvm_nodes"}}]}, "api: backends.port is missing"),
         ({"load_balancer_vips": [vip(group="nobody")]}, "api: group nobody of its backends is empty"),
+        ({"load_balancer_vips": [{**API, "port": 6443}]}, "api: port 6443 is that of kubernetes_api_port on the same"),
+        ({"load_balancer_vips": [{**API, "port": 8404}]}, "api: port 8404 is that of load_balancer_stats_port on the"),
         ({"load_balancer_vips": [vip(check_kind="icmp")]}, "backends.check_kind icmp is unknown; allowed are https, "),
         ({"load_balancer_vips": [vip(check_kind="tcp")]}, "backends.check_kind tcp asks for no path"),
         ({"load_balancer_vips": [vip(check="readyz")]}, "backends.check 'readyz' is no path as /readyz"),
@@ -91,6 +93,10 @@ def answer(**more: Any) -> str:
     return json.dumps({"route": [{"dev": "eth0"}], "neighbours": [], "links": links, **more})
 
 
+def neighbour(address: str) -> dict[str, str]:
+    return {"dst": address, "lladdr": "02:00:00:00:00:99"}
+
+
 def test_a_right_host_has_no_fault() -> None:
     assert host_faults([answer()], load_balancer_vips=[API]) == []
     assert host_faults([answer()], load_balancer_vips=[API], load_balancer_stats_address="10.0.0.1") == []
@@ -103,7 +109,7 @@ def test_a_right_host_has_no_fault() -> None:
     [
         ("api: 192.0.2.100 is in no subnet of this host", {"route": [{"dev": "eth0", "gateway": "192.0.2.1"}]}, {}),
         ("is in a subnet of eth1 and not of eth0", {"route": [{"dev": "eth1"}]}, {}),
-        ("is in use by 02:00:00:00:00:99", {"neighbours": [{"lladdr": "02:00:00:00:00:99"}]}, {}),
+        ("is in use by 02:00:00:00:00:99", {"neighbours": [neighbour(API["address"])]}, {}),
         ("interface eth7 is missing", {}, {"load_balancer_vips": [{**API, "interface": "eth7"}]}),
         ("load_balancer_stats_address 0.0.0.0 is no private address", {}, {"load_balancer_stats_address": "0.0.0.0"}),
         ("load_balancer_stats_address :: is no private address", {}, {"load_balancer_stats_address": "::"}),
@@ -136,3 +142,11 @@ def test_a_stranger_with_an_id_of_ours_is_a_fault() -> None:
 @pytest.mark.parametrize("more", [{"source": HOSTS["n2"]}, {"router_id": 99}, {"interface": "eth1"}])
 def test_peers_and_other_ids_and_networks_are_none(more: dict[str, Any]) -> None:
     assert host_faults([answer()], heard(**more), load_balancer_vips=[API]) == []
+
+
+def test_a_host_that_is_about_to_leave_may_still_carry_a_vip() -> None:
+    leaving = "192.0.2.77"
+    carried = answer(neighbours=[neighbour(API["address"]), neighbour(leaving)])
+    given: dict[str, Any] = {"load_balancer_vips": [API], "__load_balancer_leaving_addresses": [leaving]}
+    assert host_faults([carried], heard(), **given) == []
+    assert len(host_faults([carried], heard(), load_balancer_vips=[API])) == 2

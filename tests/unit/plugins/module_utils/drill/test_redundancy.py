@@ -49,6 +49,10 @@ def deployment(name: str, ready: int = 3, wanted: int = 3) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"replicas": wanted}, "status": {"readyReplicas": ready}}
 
 
+def handlers(ready: int, wanted: int) -> dict[str, Any]:
+    return {"metadata": {"name": "virt-handler"}, "status": {"numberReady": ready, "desiredNumberScheduled": wanted}}
+
+
 def seen(**changed: Any) -> Seen:
     whole: dict[str, Any] = {
         "nodes": [item(name) for name in ("n1", "n2", "n3")],
@@ -56,7 +60,7 @@ def seen(**changed: Any) -> Seen:
         "api_servers": {"n1": "", "n2": "", "n3": ""},
         "kubevirt": item("kubevirt", condition="Available"),
         "deployments": [deployment("virt-api"), deployment("virt-controller"), deployment("virt-operator", 2, 2)],
-        "daemon_sets": [{"metadata": {"name": "virt-handler"}, "status": {"numberReady": 3}}],
+        "daemon_sets": [handlers(3, 3)],
         "machines": {"demo-1": item("demo-1", status={"phase": "Running"})},
         "guests": {"demo-1": ""},
         "storage": [
@@ -101,7 +105,8 @@ def node_with(**spec: Any) -> list[dict[str, Any]]:
         ),
         ({"deployments": [deployment("virt-api", ready=2)]}, "Deployment virt-api has 2 of 3 replicas ready"),
         ({"deployments": [deployment("virt-api", 1, 1)]}, "there is no second one to take over"),
-        ({"daemon_sets": []}, "DaemonSet virt-handler is ready on 0 of 3 nodes"),
+        ({"daemon_sets": []}, "DaemonSet virt-handler is ready on 0 of 0 nodes"),
+        ({"daemon_sets": [handlers(2, 3)]}, "DaemonSet virt-handler is ready on 2 of 3 nodes"),
         ({"machines": {"demo-1": None}}, "VM demo-1 has no VMI"),
         ({"machines": {"demo-1": item("demo-1", status={"phase": "Scheduling"})}}, "not ready (phase Scheduling)"),
         ({"guests": {"demo-1": "no answer in 3 s"}}, "guest of VM demo-1 does not serve: no answer in 3 s"),
@@ -118,7 +123,9 @@ def test_all_faults_are_named_at_once() -> None:
 
 
 def test_dedicated_control_planes_are_no_fault() -> None:
-    assert faults(EXPECTED, seen(nodes=node_with(taints=[{"key": "node-role.kubernetes.io/control-plane"}]))) == []
+    tainted = node_with(taints=[{"key": "node-role.kubernetes.io/control-plane"}])
+    # virt-handler bears no such taint, and so runs on the others alone.
+    assert faults(EXPECTED, seen(nodes=tainted, daemon_sets=[handlers(2, 2)])) == []
 
 
 CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}

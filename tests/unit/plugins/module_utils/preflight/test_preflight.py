@@ -23,9 +23,12 @@ NODES = [CONTROL, OTHER, WORKER, STORE]
 WATCH = Node("m1", ("monitoring_nodes",), "192.0.2.5")
 
 
+NO_CEPH = {"Ceph monitor": 0, "Ceph OSD": 0}
+
+
 def asked(own: Node | None, nodes: list[Node] = NODES, **ports: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    given = {name.replace("_", "-"): port for name, port in ports.items()}
+    given = {**NO_CEPH, **{name.replace("_", "-"): port for name, port in ports.items()}}
     for question in plan.questions(own, nodes, given):
         found.setdefault(question.node, []).append(question.port)
     return found
@@ -46,6 +49,13 @@ def test_the_controller_asks_all_and_the_port_of_the_inventory_is_taken() -> Non
     }
 
 
+def test_services_that_nobody_runs_are_neither_opened_nor_asked_for() -> None:
+    ports = {"etcd for clients": 0, "etcd for peers": 0, "glusterd": 0, "GlusterFS brick": 0}
+    assert {question.port for question in plan.questions(CONTROL, NODES, ports)} == {6443, 10250}
+    assert {question.port for question in plan.questions(WORKER, [STORE], ports)} == {3300, 6800}
+    assert plan.opened(STORE, NODES, ports) == [("198.51.100.4", 3300), ("198.51.100.4", 6800)]
+
+
 def test_a_monitoring_node_asks_every_host_for_its_exporter_and_nobody_opens_one_without_it() -> None:
     other = Node("m2", ("monitoring_nodes",), "192.0.2.6")
     assert asked(WATCH, [*NODES, WATCH, other]) == {
@@ -63,7 +73,7 @@ def test_a_monitoring_node_asks_every_host_for_its_exporter_and_nobody_opens_one
 
 def test_storage_is_asked_on_its_own_network_and_balancers_on_theirs() -> None:
     assert {question.address for question in plan.questions(WORKER, [STORE], {})} == {"198.51.100.4"}
-    assert plan.opened(STORE, NODES, {}) == [("198.51.100.4", 24007), ("198.51.100.4", 49152)]
+    assert plan.opened(STORE, NODES, NO_CEPH) == [("198.51.100.4", 24007), ("198.51.100.4", 49152)]
     assert [peer.balancer_address for peer in plan.vrrp_peers(CONTROL, NODES)] == ["203.0.113.2"]
     assert plan.vrrp_peers(WORKER, NODES) == []
     assert plan.neighbours(CONTROL, [CONTROL, STORE]) == {"192.0.2.4": "s1", "198.51.100.4": "s1"}

@@ -149,6 +149,12 @@ def test_storage_quorum_needs_readmitted_hosts() -> None:
     assert refusals(_facts(storage_hosts=()), Limits()) == []
 
 
+def test_storage_hosts_that_are_no_nodes_do_not_hold_a_recovery_back() -> None:
+    assert refusals(_facts(storage_hosts=("s1", "s2", "s3")), Limits()) == []
+    # Of those that are nodes it is known.
+    assert "1 of 3 hosts" in _refusal(nodes=_nodes(n3={"out_of_service": True}), storage_hosts=("n2", "n3", "s1"))
+
+
 def test_another_machine_than_enrolled() -> None:
     nodes = _nodes(n2={"system_uuid": UUID})
     assert refusals(_facts(nodes=nodes, enrolled_uuid=UUID.upper()), Limits()) == []

@@ -203,7 +203,6 @@ def handler(wanted: Wanted) -> Object:
     pod["volumes"].append(
         {"name": "control", "hostPath": {"path": "/var/run/kubevirt-standin", "type": "DirectoryOrCreate"}}
     )
-    pod["tolerations"] = CONTROL_PLANE
     pod = placed(pod, wanted.workloads)
     # The real one brings the launcher's image to its node this way, and patches of the CR name the container.
     pod["initContainers"] = [
