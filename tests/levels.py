@@ -143,18 +143,31 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 # Those that take longest, the second of two that differ in little, and that of the lab, which each run lays out anyway.
 LONG_SCENARIOS = ("shared_storage_ceph", "kubevirt_upgrade", "lab", "load_balancer_nginx", "network")
-# The last ones, in this order. Not beside each other: those that hold the order of short-lived states, and those that lay out
-# links or namespaces of the machine. What measures moves of an address is beside none.
-STATES, LINKS = "states", "links"
-LAST = {
+# Not beside each other: those that hold the order of short-lived states, and those that lay out links or namespaces of the machine.
+# What measures moves of an address is beside none, and comes last.
+STATES, LINKS, ALONE = "states", "links", "load_balancer"
+APART = {
     "contract": STATES,
+    "faults": STATES,
     "kvm_node": LINKS,
     "network": LINKS,
     "preflight": LINKS,
-    "faults": STATES,
     "shared_storage": LINKS,
-    "load_balancer": "",
 }
+# Two at a time those that take longest first, so that both end together; those of one kind do not follow each other.
+FIRST = (
+    "faults",
+    "backup",
+    "migration",
+    "remediation",
+    "modules",
+    "contract",
+    "kvm_node",
+    "data_volume",
+    "storage",
+    "shared_storage",
+    "kubevirt",
+)
 INTEGRATION = tuple(
     _pytest(
         "integration",
@@ -162,12 +175,12 @@ INTEGRATION = tuple(
         f"tests/integration/{name}",
         30,
         *NEEDS.get(name, (programs,)),
-        paired=name != "load_balancer",
-        apart=LAST.get(name, ""),
+        paired=name != ALONE,
+        apart=APART.get(name, ""),
     )
     for name in sorted(
         {path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")},
-        key=lambda name: (list(LAST).index(name) if name in LAST else -1, name),
+        key=lambda name: (name == ALONE, FIRST.index(name) if name in FIRST else len(FIRST), name),
     )
 )
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
@@ -239,7 +252,7 @@ CHECKS: tuple[Check, ...] = (
     _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
-        for name in ("kubernetes", "kvm_node", "load_balancer", "network", "shared_storage")
+        for name in ("backup", "kubernetes", "kvm_node", "load_balancer", "network", "shared_storage")
     ),
     Check(
         "long",

@@ -5,17 +5,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from typing import IO, Any
 
 
 class Process(subprocess.Popen[bytes]):
-    """A process whose standard error goes to a file: a pipe that nobody reads would hold it up."""
+    """A process whose standard error goes to a file: a pipe that nobody reads would hold it up.
+
+    It is killed with what it has begun itself, such as the ssh of a wrapper: as long as that has its pipes, who reads them waits.
+    """
 
     def __init__(self, command: Sequence[str], said: IO[bytes], **options: Any) -> None:
         self._said = said
-        super().__init__(command, stderr=said, **options)
+        super().__init__(command, stderr=said, start_new_session=True, **options)
+
+    def kill(self) -> None:
+        """Ends it, and its children, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def words(self) -> str:
         """All that it has said on standard error."""

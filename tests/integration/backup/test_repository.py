@@ -79,6 +79,7 @@ def test_a_flipped_byte_is_told_by_pack_snapshot_and_machine(
     assert "restic forget" in said
 
 
+@pytest.mark.long  # restic asks for such a pack again for a minute and a half
 def test_a_pack_that_was_cut_is_told_though_its_own_list_is_lost(
     run: Run, settings: dict[str, Any], tmp_path: Path
 ) -> None:
