@@ -112,13 +112,26 @@ def _pytest(
     return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired, apart=apart)
 
 
-def _scenario(name: str, *needs: Need) -> Check:
+def _scenario(name: str, *needs: Need, apart: str = "") -> Check:
+    """With `apart` it is played beside checks that have nothing to do with the lab's nodes."""
     command = _tool("molecule", "test", "--scenario-name", name)
     environment = {"HOME": str(HOME), "KUBEVIRT_HA_LAB": str(LAB)}
     needs = (root, lab, holds(f"molecule/{name}/molecule.yml"), *needs)
     long = name in LONG_SCENARIOS
     level, name = ("long", f"scenario-{name}") if long else ("scenario", name)
-    return Check(level, name, command, 15, needs, folder=REPOSITORY, long=long, environment=environment)
+    paired = bool(apart) and not long
+    return Check(
+        level,
+        name,
+        command,
+        15,
+        needs,
+        folder=REPOSITORY,
+        long=long,
+        paired=paired,
+        apart=apart,
+        environment=environment,
+    )
 
 
 def _e2e(name: str, minutes: float, *needs: Need) -> Check:
@@ -143,9 +156,9 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 # Those that take longest, the second of two that differ in little, and that of the lab, which each run lays out anyway.
 LONG_SCENARIOS = ("shared_storage_ceph", "kubevirt_upgrade", "lab", "load_balancer_nginx", "network")
-# Not beside each other: those that hold the order of short-lived states, and those that lay out links or namespaces of the machine.
-# What measures moves of an address is beside none, and comes last.
-STATES, LINKS, ALONE = "states", "links", "load_balancer"
+# Not beside each other: those that hold the order of short-lived states, those that lay out links or namespaces of the machine, and
+# those that are played on the lab's nodes. What measures moves of an address is beside none, and comes last.
+STATES, LINKS, NODES, ALONE = "states", "links", "nodes", "load_balancer"
 APART = {
     "contract": STATES,
     "faults": STATES,
@@ -154,20 +167,8 @@ APART = {
     "preflight": LINKS,
     "shared_storage": LINKS,
 }
-# Two at a time those that take longest first, so that both end together; those of one kind do not follow each other.
-FIRST = (
-    "faults",
-    "backup",
-    "migration",
-    "remediation",
-    "modules",
-    "contract",
-    "kvm_node",
-    "data_volume",
-    "storage",
-    "shared_storage",
-    "kubevirt",
-)
+# Two at a time those that take longest first, so that both end together.
+FIRST = ("faults", "backup", "migration", "remediation", "modules", "contract", "data_volume", "storage", "kubevirt")
 INTEGRATION = tuple(
     _pytest(
         "integration",
@@ -245,8 +246,9 @@ CHECKS: tuple[Check, ...] = (
     _pytest(
         "unit", "roles", "tests/unit/roles", 10
     ),  # asks kubeadm, which the lab has, whether it takes what is rendered
-    *INTEGRATION,
-    *(_scenario(name) for name in ON_NODES),
+    *INTEGRATION[: len(FIRST)],
+    *(_scenario(name, apart=NODES) for name in ON_NODES),
+    *INTEGRATION[len(FIRST) :],
     _e2e("demo", 45, memory),
     *(_scenario(name, platform) for name in ON_PLATFORM),
     _e2e("end", 10),

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import signal
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -78,7 +76,6 @@ class Running:
     """The processes of checks that run now, so that none outlives this one."""
 
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    apart: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def run(self, check: Check) -> int:
         """Runs the command with its output in the check's log; returns its exit code, 124 when its time was over."""
@@ -157,9 +154,46 @@ class Played:
 
 def play(check: Check, running: Running) -> Played:
     """Runs one check where its needs are met and counts what came of it."""
-    with running.apart[check.apart] if check.apart else contextlib.nullcontext():
-        begun = time.monotonic()
-        return Played(_count(check, running), time.monotonic() - begun)
+    begun = time.monotonic()
+    return Played(_count(check, running), time.monotonic() - begun)
+
+
+class Row:
+    """Checks that are played two at a time, in their order but for those of one kind, which wait for each other."""
+
+    def __init__(self, checks: Sequence[Check], running: Running) -> None:
+        self._waiting, self._running = list(checks), running
+        self._kinds: set[str] = set()
+        self._changed = threading.Condition()
+        self.played: dict[Path, Future[Played]] = {check.log: Future() for check in checks}
+
+    def work(self) -> None:
+        """Plays what may be played until none is left."""
+        while check := self._next():
+            try:
+                self.played[check.log].set_result(play(check, self._running))
+            except BaseException as error:  # told by whoever asks for the result
+                self.played[check.log].set_exception(error)
+            with self._changed:
+                self._kinds.discard(check.apart)
+                self._changed.notify_all()
+
+    def _next(self) -> Check | None:
+        with self._changed:
+            while self._waiting:
+                free = next((each for each in self._waiting if not each.apart or each.apart not in self._kinds), None)
+                if free:
+                    self._waiting.remove(free)
+                    self._kinds |= {free.apart} if free.apart else set()
+                    return free
+                self._changed.wait()
+            return None
+
+    def end(self) -> None:
+        """Begins no further one."""
+        with self._changed:
+            self._waiting.clear()
+            self._changed.notify_all()
 
 
 def _count(check: Check, running: Running) -> Counts:
@@ -219,19 +253,23 @@ def write_pip_configuration() -> None:
 def play_all(checks: Sequence[Check]) -> Iterator[tuple[Check, Played]]:
     """Plays the checks in their order; those that may run beside others begin at once, those that are paired by twos."""
     running = Running()
-    with ThreadPoolExecutor() as pool, ThreadPoolExecutor(max_workers=2) as pair:
+    rows: list[Row] = []
+    with ThreadPoolExecutor() as pool:
         try:
             begun: dict[Path, Future[Played]] = {
                 check.log: pool.submit(play, check, running) for check in checks if check.beside
             }
             for number, check in enumerate(checks):
                 if check.paired and check.log not in begun:
-                    row = takewhile(lambda each: each.paired, checks[number:])
-                    begun |= {each.log: pair.submit(play, each, running) for each in row}
+                    rows.append(Row([*takewhile(lambda each: each.paired, checks[number:])], running))
+                    begun |= rows[-1].played
+                    for _worker in range(2):
+                        pool.submit(rows[-1].work)
                 yield check, begun[check.log].result() if check.log in begun else play(check, running)
         finally:
-            for executor in (pool, pair):
-                executor.shutdown(wait=False, cancel_futures=True)
+            for row in rows:
+                row.end()
+            pool.shutdown(wait=False, cancel_futures=True)
             running.end()
 
 
