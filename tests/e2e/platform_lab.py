@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
 from demo_run import LAB, REPOSITORY
 
 INVENTORY = LAB / "inventory.yml"
@@ -143,11 +142,3 @@ def machines(namespace: str = "demo") -> dict[str, str]:
     return {
         item["metadata"]["name"]: item["metadata"]["uid"] for item in found if item["status"].get("phase") == "Running"
     }
-
-
-def keep(report: str, *figures: reports.Figure, command: str) -> None:
-    """Writes figures into a report of the repository."""
-    git = ("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*")
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    origin = reports.Origin(command, commit, "the lab's")
-    reports.add_figures(str(REPOSITORY / "reports" / f"{report}.json"), list(figures), origin)

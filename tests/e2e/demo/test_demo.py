@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+import keep_figure
 import platform_lab as platform
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
@@ -16,6 +17,7 @@ MINUTES_COLD = 25
 # What a second run may take: a figure of the report, as a busy machine takes longer.
 SECONDS_AGAIN = 90.0
 MEMORY_MIB = 10 * 1024
+ALERT_SECONDS = 60.0
 NUMBERS = (
     "rto_seconds",
     "rpo_writes_lost",
@@ -42,7 +44,12 @@ def test_the_report_holds_the_figures(demo: Demo) -> None:
     assert report["scenario"] == "node_power_loss"
     assert report["kubevirt_source"]
     assert report["versions"]
-    names = NUMBERS + (OF_ALERTS if "monitoring_nodes:" in (LAB / "inventory.yml").read_text() else ())
+    monitored = "monitoring_nodes:" in (LAB / "inventory.yml").read_text()
+    names = NUMBERS + (OF_ALERTS if monitored else ())
+    if monitored:
+        fired = reports.Figure("node_loss_alert_fired_seconds", report["alert_fired_seconds"], "s", ALERT_SECONDS, 1)
+        cleared = reports.Figure("node_loss_alert_cleared", report["alert_cleared"], "1", 1, 1, at_least=True)
+        keep_figure.keep("systems", fired, cleared, command="make demo MONITORING=true")
     assert all(isinstance(report.get(name), (int, float)) for name in names), {name: report.get(name) for name in names}
     assert report["passed"] is True, report["faults"]
 
@@ -71,7 +78,7 @@ def test_a_second_run_of_the_site_changes_nothing(demo: Demo) -> None:
     seconds = time.monotonic() - begun
     print(played.text[-4000:])
     figure = reports.Figure("site_again_seconds", round(seconds, 1), "s", SECONDS_AGAIN, 1)
-    platform.keep("platform", figure, command="pytest tests/e2e/demo")
+    keep_figure.keep("platform", figure, command="pytest tests/e2e/demo")
     assert played.code == 0
     assert set(played.changed.values()) == {0}, played.changed
     assert {"n1", "n2", "n3"} <= played.changed.keys()

@@ -9,6 +9,7 @@ import subprocess
 import time
 from typing import Any
 
+import keep_figure
 import platform_lab as platform
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 from demo_run import REPOSITORY
@@ -52,7 +53,7 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_completed_by_the_next_run() 
     figure = Figure(
         "upgrade_seconds", round(seconds, 1), "s", None, 1, more={"from": sorted(set(before.values())), "to": VERSION}
     )
-    platform.keep("platform", figure, command="pytest tests/e2e/long")
+    keep_figure.keep("platform", figure, command="pytest tests/e2e/long")
 
 
 def test_another_run_and_the_site_have_nothing_to_do() -> None:
