@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Some variables of some hosts, read once."""
+"""Some variables of some hosts, and the address of one, read once."""
 
 from __future__ import annotations
 
@@ -26,9 +26,17 @@ def _of(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: given[name] for name in names if name in given}
 
 
+def address_of(hostvars: Any, host: str, *names: str) -> str:
+    """Where a host is reached: by the first of the variables that it has, else as Ansible reaches it, else by its name."""
+    if not isinstance(hostvars, Mapping):
+        raise AnsibleFilterError("virtops.kubevirt_ha.address_of: give hostvars")
+    found = _of(hostvars[host], (*names, "ansible_host")) if host in hostvars else {}
+    return next((str(value) for value in found.values() if value), host)
+
+
 class FilterModule:
-    """The filter by its name."""
+    """The filters by their names."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filter by its name."""
-        return {"host_variables": host_variables}
+        """The filters by their names."""
+        return {"host_variables": host_variables, "address_of": address_of}

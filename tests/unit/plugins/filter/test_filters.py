@@ -97,3 +97,24 @@ def test_a_host_s_variables_are_put_together_once() -> None:
     assert found == {"a": {"x": 1, "y": None}, "b": {}} and looked == ["a", "b"]
     with pytest.raises(AnsibleError, match="host_variables: give hostvars"):
         host_variables.host_variables([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "expected"),
+    [
+        ("n1", ("kubernetes_node_address",), "192.0.2.1"),
+        ("n1", ("load_balancer_address", "kubernetes_node_address"), "192.0.2.1"),
+        ("n2", ("kubernetes_node_address",), "198.51.100.2"),
+        ("n3", ("kubernetes_node_address",), "n3"),
+        ("nobody", (), "nobody"),
+    ],
+)
+def test_a_host_is_reached_by_the_first_address_that_it_has(host: str, names: tuple[str, ...], expected: str) -> None:
+    given = {
+        "n1": {"kubernetes_node_address": "192.0.2.1", "ansible_host": "198.51.100.1"},
+        "n2": {"kubernetes_node_address": "", "ansible_host": "198.51.100.2"},
+        "n3": {},
+    }
+    assert host_variables.address_of(given, host, *names) == expected
+    with pytest.raises(AnsibleError, match="give hostvars"):
+        host_variables.address_of("n1", host)
