@@ -238,7 +238,8 @@ def faults_of(log: Path) -> list[str]:
         if line.startswith(("TASK [", "RUNNING HANDLER [")):
             task = line.rstrip(" *")
         elif line.startswith(WORDS_OF_A_FAULT):
-            faults.append(f"{task} {line}".strip()[:CHARACTERS_OF_A_FAULT])
+            of_task = line.startswith(("fatal: ", "failed: "))
+            faults.append(f"{task} {line}".strip()[:CHARACTERS_OF_A_FAULT] if of_task else line[:CHARACTERS_OF_A_FAULT])
     return faults[:FAULTS_OF_A_FAILED_LOG]
 
 
