@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from demo_run import LAB, REPOSITORY
 
 INVENTORY = LAB / "inventory.yml"
@@ -105,6 +106,17 @@ def on_lab(command: str, node: str) -> None:
     """One of the lab's own commands for a node."""
     program = str(REPOSITORY / "roles/lab/files/nspawn_lab")
     subprocess.run([sys.executable, program, "--folder", str(LAB), command, node], check=True, stdin=subprocess.DEVNULL)
+
+
+def lay_out(**given: Any) -> None:
+    """Lays the lab out with other variables than it has, and keeps those by which it has its KubeVirt and its monitoring."""
+    everything = yaml.safe_load(INVENTORY.read_text())["all"]
+    archive = everything["vars"]["kubevirt_archive"]
+    kept: dict[str, Any] = {"lab_monitoring": "monitoring_nodes" in everything["children"]}
+    if archive != str(LAB / "archive"):
+        kept["lab_kubevirt_archive"] = archive
+    command = ["ansible-playbook", "playbooks/lab.yml", "-e", json.dumps({**kept, **given})]
+    subprocess.run(command, cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
 
 
 def take_power(node: str) -> None:

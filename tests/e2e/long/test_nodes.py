@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from demo_run import REPOSITORY
 
 LOST, FOURTH = "n3", "n4"
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
-PLATFORM_GROUPS = ("control_plane", "kvm_nodes", "load_balancers", "storage_nodes")
+PLATFORM_GROUPS = ("control_plane", "kvm_nodes", "load_balancers", "storage_nodes", "monitoring_nodes")
 
 
 def node(name: str) -> dict[str, Any]:
@@ -81,21 +80,16 @@ def test_the_site_has_nothing_to_do_after_that() -> None:
     nothing_to_do("site")
 
 
-def _lay_out(nodes: list[dict[str, Any]]) -> None:
-    command = ["ansible-playbook", "playbooks/lab.yml", "-e", json.dumps({"lab_nodes": nodes})]
-    subprocess.run(command, cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
-
-
 @pytest.fixture(scope="module")
 def with_fourth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
     """Inventories in which a fourth host runs virtual machines, and in which it is a host and no more."""
     nodes = yaml.safe_load((REPOSITORY / "roles/lab/defaults/main.yml").read_text())["lab_nodes"]
-    _lay_out([*nodes, {"name": FOURTH, "address": "10.77.0.14", "bmc_port": 8014}])
+    platform.lay_out(lab_nodes=[*nodes, {"name": FOURTH, "address": "10.77.0.14", "bmc_port": 8014}])
     try:
         found = yaml.safe_load(platform.INVENTORY.read_text())
         children = found["all"]["children"]
         variables = children["control_plane"]["hosts"][FOURTH]
-        for group in PLATFORM_GROUPS:
+        for group in children.keys() & set(PLATFORM_GROUPS):
             del children[group]["hosts"][FOURTH]
         folder = tmp_path_factory.mktemp("inventories")
         found["all"]["hosts"] = {FOURTH: variables}
@@ -107,7 +101,7 @@ def with_fourth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
         yield inside, apart
     finally:
         platform.on_lab("remove", FOURTH)
-        _lay_out(nodes)
+        platform.lay_out(lab_nodes=nodes)
 
 
 def test_a_fourth_node_is_taken_in(with_fourth: tuple[Path, Path]) -> None:

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import Any
 
 import keep_figure
 import platform_lab as platform
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
-from demo_run import REPOSITORY
 
 VERSION = "1.35.4"
 GIVEN = ("-e", f"kubernetes_version={VERSION}", "-e", f"kubernetes_binaries_dir=/opt/lab/bin/{VERSION}")
@@ -29,8 +27,7 @@ def nodes() -> list[dict[str, Any]]:
 
 
 def test_an_upgrade_that_is_killed_in_the_middle_is_completed_by_the_next_run() -> None:
-    made = ["ansible-playbook", "playbooks/lab.yml", "-e", f"lab_kubernetes_next_version={VERSION}"]
-    subprocess.run(made, cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
+    platform.lay_out(lab_kubernetes_next_version=VERSION)
     before, machines = kubelets(), platform.machines()
     assert set(before.values()).isdisjoint({f"v{VERSION}"})
     assert len(machines) == 3
