@@ -32,12 +32,12 @@ def ready(name: str) -> bool:
 
 def members() -> set[str]:
     """Names of the members of etcd, as one of them tells them."""
-    command = (
-        "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt"
-        " --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key"
-        " member list --write-out=json"
+    pki = "/etc/kubernetes/pki/etcd"
+    command = ["etcdctl", "--endpoints=https://127.0.0.1:2379", f"--cacert={pki}/ca.crt"]
+    command += [f"--cert={pki}/healthcheck-client.crt", f"--key={pki}/healthcheck-client.key"]
+    said = platform.kubectl(
+        "--namespace=kube-system", "exec", "etcd-n1", "--", *command, "member", "list", "--write-out=json"
     )
-    said = platform.kubectl("--namespace=kube-system", "exec", "etcd-n1", "--", "sh", "-c", command)
     return {member.get("name", "") for member in json.loads(said)["members"]}
 
 
