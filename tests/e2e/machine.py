@@ -30,11 +30,16 @@ class Remains:
     mounts: frozenset[str]
     cgroups: frozenset[str]
     files: frozenset[str]
+    settings: frozenset[str]
 
     def beyond(self, before: Remains) -> dict[str, list[str]]:
         """What is here and was not `before`, by kind; empty kinds are left out."""
         more = {kind: sorted(getattr(self, kind) - getattr(before, kind)) for kind in self.__dataclass_fields__}
         return {kind: names for kind, names in more.items() if names}
+
+
+# Of the kernel, which the lab changes for as long as it is there.
+_SETTINGS = ("/proc/sys/fs/inotify/max_user_instances",)
 
 
 def _processes(folder: Path) -> Iterator[str]:
@@ -87,6 +92,7 @@ def look(folder: Path) -> Remains:
         frozenset(mounts),
         frozenset(cgroups),
         frozenset(_files()),
+        frozenset(f"{path}: {Path(path).read_text().strip()}" for path in _SETTINGS),
     )
 
 
