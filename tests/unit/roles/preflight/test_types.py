@@ -56,9 +56,9 @@ def test_a_value_that_may_be_a_secret_is_not_repeated(tmp_path: Path) -> None:
 
 
 def test_a_value_that_is_not_allowed_is_told_once_beside_the_other_faults(tmp_path: Path) -> None:
-    told = said(tmp_path, {"kubevirt_source": "nightly", "load_balancer_firewall": "ufw"})
+    told = said(tmp_path, {"kubevirt_source": "nightly", "node_remediation_state": "asleep"})
     assert "Variables of a wrong type" not in told
     faults = told.partition("fatal: [localhost]: FAILED!")[2]
     assert faults.count("kubevirt_source: ") == 1
-    assert faults.count("load_balancer_firewall: ") == 1
+    assert faults.count("node_remediation_state: must be one of: started, stopped") == 1
     assert "group control_plane is empty" in faults
