@@ -49,6 +49,31 @@ def test_only_an_upgrade_may_change_the_version() -> None:
     assert "run the playbook virtops.kubevirt_ha.upgrade" in fault("1.34.4", "1.34.5", upgrading=False)
 
 
+BEAR = {"failCgroupV1": False}
+
+
+@pytest.mark.parametrize(
+    ("version", "kubelet", "ignored", "bears"),
+    [
+        ("1.34.4", {}, [], True),
+        ("1.35.4", {}, [], False),
+        ("1.35.4", BEAR, [], False),
+        ("1.35.4", {}, ["SystemVerification"], False),
+        ("1.35.4", BEAR, ["SystemVerification"], True),
+        ("1.36.0", BEAR, ["all"], True),
+    ],
+)
+def test_old_cgroups_are_borne_where_kubelet_and_kubeadm_are_told_to(
+    version: str, kubelet: dict[str, Any], ignored: list[str], bears: bool
+) -> None:
+    given = {
+        "kubernetes_version": version,
+        "kubernetes_kubelet_overrides": kubelet,
+        "kubernetes_ignore_preflight_errors": ignored,
+    }
+    assert value("__kubernetes_bears_old_cgroups", **given) is bears
+
+
 def task_vars(file: str, name: str) -> dict[str, Any]:
     """The variables of a task."""
     tasks = DataLoader().load_from_file(str(ROLE / "tasks" / file), trusted_as_template=True)
