@@ -26,10 +26,10 @@ WATCH = Node("m1", ("monitoring_nodes",), "192.0.2.5")
 NO_CEPH = {"Ceph monitor": 0, "Ceph OSD": 0}
 
 
-def asked(own: Node | None, nodes: list[Node] = NODES, **ports: int) -> dict[str, list[int]]:
+def asked(own: Node | None, nodes: list[Node] | None = None, **ports: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     given = {**NO_CEPH, **{name.replace("_", "-"): port for name, port in ports.items()}}
-    for question in plan.questions(own, nodes, given):
+    for question in plan.questions(own, nodes or NODES, given):
         found.setdefault(question.node, []).append(question.port)
     return found
 
