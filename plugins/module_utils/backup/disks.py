@@ -9,6 +9,7 @@ A host is reached by a command of the settings, such as ssh, and runs the text o
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import shlex
 import struct
@@ -254,8 +255,7 @@ class Known:
 
 def extents_text() -> str:
     """The program that hosts run."""
-    loader: Any = extents.__loader__
-    return str(loader.get_source(extents.__name__))
+    return inspect.getsource(extents)
 
 
 def piped(stream: IO[bytes] | None) -> IO[bytes]:

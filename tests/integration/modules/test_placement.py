@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     LIMIT_RANGE,
@@ -89,7 +88,6 @@ def test_a_machine_gets_its_preset(module: Run, client: Any, declared: dict[str,
 
 def descheduler() -> list[dict[str, Any]]:
     """The descheduler's objects as the role renders them by default."""
-    init_plugin_loader()
     variables = DataLoader().load_from_file(str(ROLE / "defaults" / "main.yml"), trusted_as_template=True)
     text = trust_as_template((ROLE / "templates" / "descheduler.yaml.j2").read_text())
     return [item for item in yaml.safe_load_all(str(Templar(DataLoader(), variables=variables).template(text))) if item]

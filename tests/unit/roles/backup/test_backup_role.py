@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "backup"
 GROUPS = {
@@ -42,7 +42,6 @@ GIVEN = {
     "shared_storage_backend": "glusterfs",
     "shared_storage_mount": "/srv/shared",
 }
-_load_plugins = functools.cache(init_plugin_loader)
 
 
 @functools.cache
@@ -51,7 +50,6 @@ def _load(name: str) -> Any:
 
 
 def templar(**given: Any) -> Templar:
-    _load_plugins()
     own = {
         "groups": GROUPS,
         "hostvars": HOSTS,
@@ -77,10 +75,6 @@ def faults(**given: Any) -> list[str]:
 
 
 def test_the_settings_are_what_the_modules_take() -> None:
-    _load_plugins()
-    # After that: Ansible's loader wants to be first with a collection's name.
-    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings
-
     found = settings.of(value("__backup_settings"))
     assert found.machines[0].probe.port == 8080
     assert found.keep == {"last": 3, "daily": 7, "weekly": 4}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 REPOSITORY = Path(__file__).resolve().parents[4]
@@ -43,10 +42,6 @@ def inventory_faults(**given: Any) -> list[str]:
     return list(_templar({**task["vars"], **given}).template(fact["__kubernetes_inventory_faults"]))
 
 
-# Once a process; lookups are found only then.
-_load_plugins = functools.cache(init_plugin_loader)
-
-
 @functools.cache
 def _variables() -> dict[str, Any]:
     paths = [ROLE / name / "main.yml" for name in ("defaults", "vars")]
@@ -58,5 +53,4 @@ def _variables() -> dict[str, Any]:
 
 
 def _templar(given: dict[str, Any]) -> Templar:
-    _load_plugins()
     return Templar(loader=DataLoader(), variables={**_variables(), **HOST, **given})

@@ -12,20 +12,14 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "kubevirt"
 NODES = ["n1", "n2", "n3"]
 
 
-# Once a process; filters are found only then.
-_load_plugins = functools.cache(init_plugin_loader)
-
-
 @functools.cache
 def _load(name: str) -> Any:
-    _load_plugins()
     return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "maintenance"
@@ -35,11 +34,7 @@ def load(name: str) -> Any:
     return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
 
 
-_load_plugins = cache(init_plugin_loader)
-
-
 def _templar(given: dict[str, Any], host: str, **more: Any) -> Templar:
-    _load_plugins()
     info = given.pop("info", {})
     hostvars = {name: {"inventory_hostname": name} for name in HOSTS}
     hostvars["n1"]["__maintenance_info"] = {**INFO, **info}  # type: ignore[assignment]

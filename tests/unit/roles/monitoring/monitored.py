@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "monitoring"
@@ -41,8 +40,6 @@ TOKENS = {
         ]
     }
 }
-# Once a process; lookups are found only then.
-_load_plugins = functools.cache(init_plugin_loader)
 
 
 @functools.cache
@@ -55,7 +52,6 @@ def _task(file: str, name: str) -> dict[str, Any]:
 
 
 def _templar(given: dict[str, Any], host: str) -> Templar:
-    _load_plugins()
     own: dict[str, Any] = {
         "inventory_hostname": host,
         "ansible_host": HOSTS.get(host, ""),

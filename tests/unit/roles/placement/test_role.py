@@ -6,19 +6,17 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import parameters
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement import options, service
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "placement"
-MODULE = "ansible_collections.virtops.kubevirt_ha.plugins.module_utils"
-_load_plugins = functools.cache(init_plugin_loader)
 
 
 @functools.cache
@@ -32,7 +30,6 @@ def _task(name: str) -> dict[str, Any]:
 
 
 def templar(**given: Any) -> Templar:
-    _load_plugins()
     hosts = {
         "n1": {"placement_labels": {"rack": "r1"}, "kubernetes_node_labels": {"disk": "ssd"}},
         "n2": {"placement_taints": [{"key": "a", "effect": "NoSchedule"}]},
@@ -53,12 +50,6 @@ def templar(**given: Any) -> Templar:
 
 def value(name: str, **given: Any) -> Any:
     return templar(**given).template(trust_as_template("{{ " + name + " }}"))
-
-
-def utility(name: str) -> Any:
-    """A module of the collection's own, by Ansible's loader: it finds no filter of a collection that was imported before."""
-    _load_plugins()
-    return importlib.import_module(f"{MODULE}.{name}")
 
 
 def faults(**given: Any) -> list[str]:
@@ -153,19 +144,18 @@ def test_faults_of_all_kinds_come_at_once() -> None:
 
 def test_what_the_role_gives_the_module_takes() -> None:
     given = {"placement_reserve": "n_plus_one", "placement_presets": {"a": {"memory": "1Gi"}}}
-    options, explain = utility("cluster_placement.options"), utility("parameters").explain
     wanted = value("__placement_wanted", **given)
     assert options.all_faults(wanted) == [] and wanted["reserve"]["pieces"] == 4
     task = _load("tasks/configure.yml")[0]["virtops.kubevirt_ha.placement"]
     assert set(task) - {"kubeconfig", "namespace"} == set(options.options()) == set(wanted) - {"namespace"}
     asked = _task("Ask the cluster what stands against it")["virtops.kubevirt_ha.placement"]
     assert asked == task, "what is asked before is what is written later"
-    assert explain(options.spec(), {key: item for key, item in wanted.items() if item}) == []
+    assert parameters.explain(options.spec(), {key: item for key, item in wanted.items() if item}) == []
 
 
 def test_the_descheduler_only_moves_machines_and_only_logs_unless_told() -> None:
     found = descheduler()
-    assert set(found) <= {kind.kind for kind in utility("cluster_placement.service").KINDS}
+    assert set(found) <= {kind.kind for kind in service.KINDS}
     policy = yaml.safe_load(found["ConfigMap"]["data"]["policy.yaml"])
     (profile,) = policy["profiles"]
     plugins = {plugin["name"]: plugin.get("args") for plugin in profile["pluginConfig"]}

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.preflight import faults, plan
 
@@ -23,7 +22,6 @@ HOSTS = {
     "n2": {"ansible_host": "192.0.2.12", "kubernetes_node_address": "198.51.100.2"},
     "n3": {"shared_storage_address": ""},
 }
-_load_plugins = functools.cache(init_plugin_loader)
 
 
 @functools.cache
@@ -32,7 +30,6 @@ def _load(name: str) -> Any:
 
 
 def templar(**given: Any) -> Templar:
-    _load_plugins()
     groups = {"control_plane": ["n1", "n2"], "kvm_nodes": ["n1", "n2", "n3"], "storage_nodes": ["n3"]}
     own = {"ansible_play_hosts": list(HOSTS), "hostvars": HOSTS, "groups": groups}
     return Templar(DataLoader(), variables={**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **given})

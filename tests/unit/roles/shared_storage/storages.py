@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "shared_storage"
@@ -33,8 +32,6 @@ NFS = {
 }
 CSI = {"shared_storage_backend": "csi", "shared_storage_classes": [{"name": "san"}]}
 
-_load_plugins = cache(init_plugin_loader)
-
 
 @cache
 def _load(name: str) -> Any:
@@ -42,7 +39,6 @@ def _load(name: str) -> Any:
 
 
 def _templar(given: dict[str, Any], host: str = "n1", **more: Any) -> Templar:
-    _load_plugins()
     nodes = list(HOSTS)
     variables = {
         **_load("defaults/main.yml"),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status import control_plane, network, service
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.build import build
@@ -18,7 +17,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.build i
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "status"
 VIP = {"name": "api", "address": "192.0.2.100", "port": 8443}
 GROUPS = {"control_plane": ["n1", "n2"], "kvm_nodes": ["n2"], "storage_nodes": [], "backup_hosts": ["w"]}
-_load_plugins = functools.cache(init_plugin_loader)
 
 
 @functools.cache
@@ -27,7 +25,6 @@ def _load(name: str) -> Any:
 
 
 def value(name: str, **given: Any) -> Any:
-    _load_plugins()
     hosts = {"n1": {"ansible_host": "192.0.2.11"}, "n2": {}, "w": {}}
     own = {
         "groups": GROUPS,

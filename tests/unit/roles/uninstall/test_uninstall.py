@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 REPOSITORY = Path(__file__).resolve().parents[4]
@@ -23,11 +22,7 @@ def load(path: str) -> Any:
     return DataLoader().load_from_file(str(REPOSITORY / path), trusted_as_template=True)
 
 
-_load_plugins = cache(init_plugin_loader)
-
-
 def templar(role: str, given: dict[str, Any]) -> Templar:
-    _load_plugins()
     known = {**load(f"roles/{role}/defaults/main.yml"), **load(f"roles/{role}/vars/main.yml")}
     host = {"inventory_hostname": "n1", "groups": {"control_plane": ["n1"]}, "kubernetes_api_endpoint": ENDPOINT}
     return Templar(DataLoader(), variables={**known, **host, **given})
