@@ -219,6 +219,7 @@ CHECKS: tuple[Check, ...] = (
         "--plugin-docs",
         "--validate-collection-refs=self",
         ".",
+        folder=REPOSITORY,  # it asks git for the files, and the copy's are ignored
     ),
     _lint("changelog", "antsibull-changelog", "lint"),
     _lint("reference", "python", "docs/reference.py", "--check"),
