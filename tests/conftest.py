@@ -14,4 +14,4 @@ ROOT = Path(__file__).resolve().parents[1]
 IS_COPY = ROOT.parts[-3:] == ("ansible_collections", "virtops", "kubevirt_ha")
 sys.path.insert(0, str(ROOT.parents[2] if IS_COPY else ROOT / ".cache"))
 # Before the first import from the collection: templates find no filter of a collection that Python's own finder brought.
-init_plugin_loader()
+init_plugin_loader([sys.path[0]])

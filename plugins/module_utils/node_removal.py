@@ -43,6 +43,7 @@ def spec() -> argspec.ArgumentSpec:
             "confirm": {"type": "str", "default": ""},
             "identity": {"type": "str", "default": ""},
             "proof": {"type": "dict", "default": {}},
+            "power_state": {"type": "str", "default": ""},
             "answering_boot": {"type": "str", "default": ""},
             "etcd_member": {"type": "str", "default": ""},
         }
@@ -86,7 +87,8 @@ class Removal:
         return self._removed(cluster, found)
 
     def _begun(self, cluster: Cluster, found: Plan) -> dict[str, Any]:
-        if cluster.record_of(self._wish.node):
+        nothing = not (found.node_uid or found.record.etcd_member)
+        if nothing or cluster.record_of(self._wish.node):
             return {"changed": False, "faults": [], "plan": found.as_dict()}
         record = replace(found.record, begun_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         body = {
@@ -100,7 +102,8 @@ class Removal:
         return {"changed": True, "faults": [], "plan": found.as_dict()}
 
     def _removed(self, cluster: Cluster, found: Plan) -> dict[str, Any]:
-        if not self._wish.drained and not cluster.record_of(self._wish.node) and not self._check:
+        decided = self._wish.drained or cluster.record_of(self._wish.node)
+        if found.node_uid and not decided and not self._check:
             self._refuse([f"it was not decided to take node {self._wish.node} out: begin with state begun"])
         self._refuse(deletion_faults(cluster, self._wish))
         changed = bool(found.node_uid)

@@ -62,6 +62,12 @@ options:
       - What M(virtops.kubevirt_ha.node_fence) returned as RV(virtops.kubevirt_ha.node_fence#module:proof).
     type: dict
     default: {}
+  power_state:
+    description:
+      - What its BMC said of it, where it was asked. A person's word does not stand against anything but V(Off), unless O(by) is the
+        node's own name.
+    type: str
+    default: ""
   answering_boot:
     description:
       - The boot ID of the machine that answers under the node's name now. That of the lost one is refused.

@@ -30,6 +30,7 @@ from typing import Any
 # The collection as `make collection` copies it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache"))
 
+import keep_figure
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import platform_state, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
@@ -293,10 +294,9 @@ def measure(kubeconfig: str, losses: Sequence[Loss] = (POD_LOSS,), report: Path 
         for vm in client.list(VM, TRIALS).items:
             client.delete(VM, vm["metadata"]["name"], TRIALS)
         client.delete(NAMESPACE, TRIALS)
-    git = ("git", "-C", str(REPORT.parents[1]), "describe", "--always", "--dirty", "--exclude=*")
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     source = platform_state.source_of(deployments)
-    reports.add_figures(str(report), figures, reports.Origin("python tests/e2e/component_failover.py", commit, source))
+    origin = reports.Origin("python tests/e2e/component_failover.py", keep_figure.commit(), source)
+    reports.add_figures(str(report), figures, origin)
     return figures
 
 

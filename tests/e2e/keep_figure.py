@@ -23,10 +23,14 @@ LAB = REPOSITORY / ".cache" / "lab"
 
 def keep(report: str, *figures: reports.Figure, command: str) -> None:
     """Writes figures with the commit that they were measured of and the KubeVirt that ran."""
-    git = ("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*")
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    origin = reports.Origin(command, commit, kubevirt_source())
+    origin = reports.Origin(command, commit(), kubevirt_source())
     reports.add_figures(str(REPOSITORY / "reports" / f"{report}.json"), list(figures), origin)
+
+
+def commit(repository: Path = REPOSITORY) -> str:
+    """The commit that is measured; `unknown` outside of a work tree."""
+    git = ("git", "-C", str(repository), "describe", "--always", "--dirty", "--exclude=*")
+    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 def kubevirt_source() -> str:

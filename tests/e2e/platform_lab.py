@@ -148,6 +148,50 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> 
         time.sleep(1)
 
 
+# Options of the module vm for a machine that boots from an image and can be migrated.
+DISKLESS: dict[str, Any] = {
+    "memory": "96Mi",
+    "run_strategy": "Always",
+    "termination_grace_period": 0,
+    "spec": {
+        "template": {
+            "spec": {
+                "domain": {
+                    "firmware": {
+                        "kernelBoot": {
+                            "kernelArgs": "console=ttyS0 quiet",
+                            "container": {
+                                "image": "quay.io/virtops/counter-guest:1",
+                                "kernelPath": "/boot/vmlinuz",
+                                "initrdPath": "/boot/initrd",
+                            },
+                        }
+                    }
+                }
+            }
+        }
+    },
+}
+
+
+def vm(namespace: str, **options: Any) -> None:
+    """Runs the module vm as a playbook does."""
+    given = json.dumps({"kubeconfig": str(LAB / "kubeconfig"), "namespace": namespace, **options})
+    command = ["ansible", "localhost", "-m", "virtops.kubevirt_ha.vm", "-a", given]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def places(namespace: str = "demo") -> dict[str, str]:
+    """The node of each machine that runs."""
+    found = get("virtualmachineinstances", f"--namespace={namespace}")["items"]
+    return {
+        item["metadata"]["name"]: item["status"]["nodeName"] for item in found if item["status"]["phase"] == "Running"
+    }
+
+
 def machines(namespace: str = "demo") -> dict[str, str]:
     """The machines' instances that run, by UID: one that was restarted has another."""
     found = get("virtualmachineinstances", f"--namespace={namespace}")["items"]

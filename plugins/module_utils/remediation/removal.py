@@ -12,6 +12,9 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.fencing.model import OFF, recognise
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.decision import NodeFacts
 
+# What the playbooks call a person's word.
+_CONFIRM = "replace_node_confirm or remove_node_confirm"
+
 
 @dataclass(frozen=True)
 class Record:
@@ -40,6 +43,7 @@ class Wish:
 
     by: the node that takes its place, its own name where a new machine gets that; drained: it is alive and is emptied
     first, so that no proof is needed; confirm: what a person typed; identity: the machine as enrolled; proof: of node_fence;
+    power_state: what its BMC said, where it was asked;
     answering_boot: boot ID of the machine that answers under the name now; etcd_member: its ID, where it has one.
     """
 
@@ -49,6 +53,7 @@ class Wish:
     confirm: str = ""
     identity: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
+    power_state: str = ""
     answering_boot: str = ""
     etcd_member: str = ""
 
@@ -100,7 +105,8 @@ def plan(cluster: Cluster, wish: Wish) -> Plan:
         proof = known.proof if known else "drained"
         if wish.drained and node is not None and node.looks_dead:
             found.append(
-                f"node {wish.node} is down, so it cannot be drained: run replace_node, which wants proof that it is off"
+                f"node {wish.node} is down, so it cannot be drained: run replace_node, or remove_node with "
+                "remove_node_lost=true, which want proof that it is off"
             )
     elif node is not None or wish.etcd_member:
         proof, against = prove(cluster, wish, node)
@@ -114,11 +120,14 @@ def plan(cluster: Cluster, wish: Wish) -> Plan:
         proof=proof,
     )
     if known and known.by != wish.by:
-        found.append(
-            f"node {wish.node} is being replaced by {known.by or 'none'} since {known.begun_at}: "
-            f"finish that first (replace_node_by is {wish.by or 'none'})"
-        )
+        by = f"replaced by {known.by}" if known.by else "taken out by remove_node"
+        found.append(f"node {wish.node} is being {by} since {known.begun_at}: run that to its end first")
     there = bool(record.node_uid) and cluster.uids.get(wish.node) == record.node_uid
+    if known and there and not wish.drained and node is not None and not node.looks_dead:
+        found.append(
+            f"node {wish.node} was to be taken out as lost since {known.begun_at} and is alive again: power it off, or give that up "
+            f"(kubectl --namespace kube-system delete configmap kubevirt-ha-removal-{wish.node})"
+        )
     recover = there and not wish.drained and node is not None and not node.out_of_service and bool(wish.proof)
     return Plan(tuple(found), recover, record.node_uid if there else "", record)
 
@@ -135,20 +144,24 @@ def prove(cluster: Cluster, wish: Wish, node: NodeFacts | None) -> tuple[str, li
     if wish.answering_boot and node is not None and wish.answering_boot in (node.boot_id, cluster.fenced_boot):
         why = f"the machine that answers as {wish.node} still runs the boot that was lost ({wish.answering_boot})"
         return "", [f"{why}: it is no new one; give it a new system, or re-admit the node with readmit_node"]
-    machines = [identity for identity in (wish.identity, node.system_uuid if node else "") if identity]
+    machines = list(dict.fromkeys(filter(None, (wish.identity, node.system_uuid if node else ""))))
     if wish.confirm:
-        if recognise(wish.confirm, machines):
-            return f"a person confirmed that {wish.confirm} is off", []
         shown = " or ".join(machines) or "not known"
-        return "", [f"replace_node_confirm: {wish.confirm} is not the lost machine of {wish.node}, which is {shown}"]
+        if not recognise(wish.confirm, machines):
+            return "", [f"{_CONFIRM}: {wish.confirm} is not the lost machine of {wish.node}, which is {shown}"]
+        # Of a new machine of the same name the BMC may be the same.
+        if wish.power_state not in ("", OFF) and wish.by != wish.node:
+            why = f"{_CONFIRM}: the BMC of {wish.node} reads it as {wish.power_state}, which no word stands against"
+            return "", [f"{why}: power it off"]
+        return f"a person confirmed that {wish.confirm} is off", []
     proof = wish.proof
     if proof and proof.get("node") == wish.node and proof.get("power_state") == OFF:
         return f"the BMC {proof.get('bmc')} read {proof.get('identity')} as {OFF}", []
     if node is not None and node.out_of_service and cluster.fenced_boot:
         return f"a recovery fenced its boot {cluster.fenced_boot}", []
     return "", [
-        f"node {wish.node} is not proven off: power it off and run recover_node, which proves it by its BMC, or give "
-        f"replace_node_confirm with the lost machine's serial or UUID ({' or '.join(machines) or 'as its BMC shows it'})"
+        f"node {wish.node} is not proven off: power it off and run recover_node, which proves it by its BMC, or give its "
+        f"serial or UUID ({' or '.join(machines) or 'as its BMC shows it'}) as {_CONFIRM}"
     ]
 
 

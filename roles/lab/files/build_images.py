@@ -27,6 +27,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], str, bool]] = {
     "pause": (("pause",), "", False),
     "coredns/coredns": (("coredns",), "", False),
     "metrics-server/metrics-server": (("metrics-server",), "", False),
+    "descheduler/descheduler": (("descheduler",), "bin", False),
 }
 ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
 

@@ -30,6 +30,13 @@ def ready(name: str) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+def wait_until_taken_out(name: str) -> None:
+    def taken_out() -> bool:
+        return OUT_OF_SERVICE in {taint["key"] for taint in node(name)["spec"].get("taints", [])}
+
+    platform.wait_until(taken_out, f"the watcher takes {name} out of service")
+
+
 def members() -> set[str]:
     """Names of the members of etcd, as one of them tells them."""
     pki = "/etc/kubernetes/pki/etcd"
@@ -56,10 +63,7 @@ def test_a_lost_node_is_replaced_though_the_run_is_killed_twice() -> None:
     before, running = node(LOST)["metadata"]["uid"], set(platform.machines())
     platform.on_lab("reset", LOST)
 
-    def taken_out() -> bool:
-        return OUT_OF_SERVICE in {taint["key"] for taint in node(LOST)["spec"].get("taints", [])}
-
-    platform.wait_until(taken_out, f"the watcher takes {LOST} out of service")
+    wait_until_taken_out(LOST)
     platform.wait_until(lambda: set(platform.machines()) == running, "its machines run elsewhere")
     instances = platform.machines()
     platform.on_lab("start", LOST)
@@ -122,4 +126,22 @@ def test_it_goes_again_with_its_machines_moved(with_fourth: tuple[Path, Path]) -
     killed_and_completed("remove_node", *given, at="PLAY [Take away what made it a node]", inventory=apart)
     assert FOURTH not in {item["metadata"]["name"] for item in platform.get("nodes")["items"]}
     assert platform.machines() == running
+    nothing_to_do("remove_node", *given, inventory=apart)
+
+
+def test_one_that_is_lost_and_not_replaced_goes_when_it_is_proven_off(with_fourth: tuple[Path, Path]) -> None:
+    inside, apart = with_fourth
+    played = platform.play("add_node", "-e", f"add_node={FOURTH}", inventory=inside)
+    assert played.code == 0, played.text[-8000:]
+    given = ("-e", f"remove_node={FOURTH}", "-e", "remove_node_lost=true")
+    refused = platform.play("remove_node", *given, inventory=apart)
+    assert f"node {FOURTH} is alive, so it is not lost" in " ".join(refused.text.split()), refused.text[-4000:]
+    assert set(refused.changed.values()) <= {0}
+
+    running = platform.machines()
+    platform.take_power(FOURTH)
+    wait_until_taken_out(FOURTH)
+    killed_and_completed("remove_node", *given, at="PLAY [Let the others balance without it]", inventory=apart)
+    assert FOURTH not in {item["metadata"]["name"] for item in platform.get("nodes")["items"]}
+    assert set(platform.machines()) == set(running)
     nothing_to_do("remove_node", *given, inventory=apart)

@@ -5,49 +5,23 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import keep_figure
 import platform_lab as platform
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
-from demo_run import LAB, REPOSITORY
 
 SPACE, GROUP, LOST = "one-per-node", "apart", "n2"
 NODES = {"n1", "n2", "n3"}
 NAMES = tuple(f"apart-{number}" for number in (1, 2, 3))
 SECONDS_WATCHED = 20
-BOOT = {
-    "kernelArgs": "console=ttyS0 quiet",
-    "container": {
-        "image": "quay.io/virtops/counter-guest:1",
-        "kernelPath": "/boot/vmlinuz",
-        "initrdPath": "/boot/initrd",
-    },
-}
-
-
-def make(**options: Any) -> None:
-    """Runs the module vm as a playbook does."""
-    given = json.dumps({"kubeconfig": str(LAB / "kubeconfig"), "namespace": SPACE, **options})
-    command = ["ansible", "localhost", "-m", "virtops.kubevirt_ha.vm", "-a", given]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def places() -> dict[str, str]:
-    """The node of each machine that runs."""
-    found = platform.get("virtualmachineinstances", f"--namespace={SPACE}")["items"]
-    return {
-        item["metadata"]["name"]: item["status"]["nodeName"] for item in found if item["status"]["phase"] == "Running"
-    }
+    return platform.places(SPACE)
 
 
 @pytest.fixture
@@ -55,18 +29,12 @@ def machines() -> Iterator[dict[str, str]]:
     """Three machines of one group, each on a node of its own."""
     platform.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
     try:
-        defaults = {
-            "memory": "96Mi",
-            "run_strategy": "Always",
-            "one_per_node": {"group": GROUP},
-            "termination_grace_period": 0,
-            "spec": {"template": {"spec": {"domain": {"firmware": {"kernelBoot": BOOT}}}}},
-        }
-        make(defaults=defaults, vms=[{"name": name} for name in NAMES], wait_timeout=180)
+        defaults = {**platform.DISKLESS, "one_per_node": {"group": GROUP}}
+        platform.vm(SPACE, defaults=defaults, vms=[{"name": name} for name in NAMES], wait_timeout=180)
         platform.wait_until(lambda: set(places().values()) == NODES, "each machine runs on a node of its own", 60)
         yield places()
     finally:
-        make(vms=[{"name": name} for name in NAMES], state="absent")
+        platform.vm(SPACE, vms=[{"name": name} for name in NAMES], state="absent")
         platform.kubectl("delete", "namespace", SPACE)
 
 

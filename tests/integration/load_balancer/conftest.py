@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "unit" / "roles" / "load_balancer"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import keep_figure
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
 from stage import PROFILE, REPOSITORY, Stage, lacks, stage
 
@@ -33,8 +34,7 @@ def figures() -> Iterator[list[reports.Figure]]:
     yield found
     if not found:
         return
-    git = ("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*")
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    commit = keep_figure.commit(REPOSITORY)
     origin = reports.Origin("pytest tests/integration/load_balancer", commit, "none: load balancers in namespaces")
     reports.add_figures(str(REPOSITORY / "reports" / "platform.json"), found, origin)
 

@@ -102,6 +102,7 @@ def test_labels_and_taints_come_from_hosts_and_from_the_map_which_wins() -> None
         ({"kubernetes_kubeconfig": ""}, "kubernetes_kubeconfig is empty; give"),
         ({"placement_reserve": "all"}, "placement_reserve: all is unknown; allowed are none, n_plus_one"),
         ({"placement_descheduler_interval": "5"}, "placement_descheduler_interval: 5 is no duration"),
+        ({"placement_descheduler_min_age": "0"}, "placement_descheduler_min_age: 0 is no duration"),
         ({"placement_descheduler_max": 0}, "must be 1 or more"),
         (
             {"placement_descheduler_low": {"cpu": 90, "memory": 30, "pods": 30}},
@@ -163,7 +164,7 @@ def test_the_descheduler_only_moves_machines_and_only_logs_unless_told() -> None
     assert plugins["LowNodeUtilization"]["targetThresholds"] == {"cpu": 80, "memory": 80, "pods": 80}
     enabled = {name for kind in profile["plugins"].values() for name in kind["enabled"]}
     assert enabled == set(plugins) - {"DefaultEvictor"}
-    assert policy["maxNoOfPodsToEvictTotal"] == 2
+    assert (policy["maxNoOfPodsToEvictTotal"], plugins["DefaultEvictor"]["minPodAge"]) == (2, "10m")
     (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert "--dry-run=true" in container["args"] and "--feature-gates=EvictionsInBackground=true" in container["args"]
     (container,) = descheduler(placement_descheduler_dry_run=False)["Deployment"]["spec"]["template"]["spec"][
@@ -182,7 +183,8 @@ def test_a_changed_policy_makes_new_pods() -> None:
         annotations = descheduler(**given)["Deployment"]["spec"]["template"]["metadata"]["annotations"]
         return str(annotations["kubevirt-ha.virtops/policy"])
 
-    assert mark() == mark() != mark(placement_descheduler_max=3)
+    assert mark() == mark()
+    assert len({mark(), mark(placement_descheduler_max=3), mark(placement_descheduler_min_age="1m")}) == 3
 
 
 def test_the_descheduler_may_ask_for_evictions_and_delete_nothing() -> None:

@@ -103,10 +103,30 @@ def cluster_faults(
     return _fact("cluster", "Find faults of given classes", "__shared_storage_cluster_faults", given)
 
 
-def host_faults(answer: dict[str, Any] | None = None, disks: Any = (), nfs: Any = None, **given: Any) -> list[str]:
-    """What it says of n1, which gave these answers. answer: of its place; disks: [(device, words)]; nfs: words."""
-    place = {"address": 1, "on_root": False, "fuse": True, "mounted": False, "entries": 0, **(answer or {})}
+def host_faults(
+    answer: dict[str, Any] | None = None, disks: Any = (), nfs: Any = None, holders: Any = (), **given: Any
+) -> list[str]:
+    """What it says of n1, which gave these answers.
+
+    answer: of its place; disks: [(device, words)]; nfs: words; holders: names of the hosts that hold the volume.
+    """
+    place = {
+        "address": 1,
+        "on_root": False,
+        "fuse": True,
+        "mounted": False,
+        "entries": 0,
+        "volume": False,
+        **(answer or {}),
+    }
     given = {
+        "hostvars": {
+            name: {
+                "ansible_host": address,
+                "__shared_storage_host": {"stdout": json.dumps({"volume": name in holders})},
+            }
+            for name, address in HOSTS.items()
+        },
         **given,
         "__shared_storage_host": {"stdout": json.dumps(place)} if answer is not None else {"skipped": True},
         "__shared_storage_disks": {"results": [{"item": device, "stdout": words} for device, words in disks]},

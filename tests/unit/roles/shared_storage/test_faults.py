@@ -174,6 +174,10 @@ def test_what_a_given_class_lacks_is_told(there: dict[str, Any], wanted: dict[st
         ({"answer": {"fuse": False}}, "/dev/fuse is missing"),
         ({"answer": {"entries": 4}}, "shared_storage_mount /srv/kubevirt-ha/shared is not mounted and holds 4 entries"),
         (
+            {"answer": {}, "holders": ["n2", "n3"]},
+            "shared_storage_volume: n2, n3 hold the volume shared, this host does not",
+        ),
+        (
             {"answer": {}, "disks": [("/dev/sdx", "is no block device of this host")], **OWN_CEPH},
             "shared_storage_ceph_devices: /dev/sdx is no block device of this host",
         ),
@@ -187,6 +191,19 @@ def test_a_fault_of_a_host_is_told(asked: dict[str, Any], said: str) -> None:
     found = host_faults(**asked)
     assert [fault for fault in found if fault.startswith("n1: ") and said in fault], found
     assert len(found) == 1, found
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"answer": {"volume": True}, "holders": ["n1", "n2"]},
+        {"answer": {}, "holders": ["n2", "n3"], "shared_storage_replace": {"lost": "", "new": "n1"}},
+        {"answer": {}, "holders": ["n2", "n3"], "groups": {"storage_nodes": ["n2", "n3"], "kvm_nodes": ["n1"]}},
+        {"answer": {}, "holders": ["n2", "n3"], **OWN_CEPH},
+    ],
+)
+def test_a_host_that_should_not_or_is_about_to_hold_the_volume_is_no_fault(asked: dict[str, Any]) -> None:
+    assert host_faults(**asked) == []
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def test_a_node_that_its_bmc_read_as_off_is_recovered_and_goes() -> None:
 
 def test_without_proof_all_ways_to_one_are_named() -> None:
     said = fault(cluster(), WISH)
-    assert "recover_node" in said and f"replace_node_confirm with the lost machine's serial or UUID ({UUID}" in said
+    assert (
+        "recover_node" in said and f"its serial or UUID ({UUID}) as replace_node_confirm or remove_node_confirm" in said
+    )
 
 
 @pytest.mark.parametrize("change", [{"node": "n1"}, {"power_state": "On"}])
@@ -113,6 +115,23 @@ def test_a_later_run_needs_no_proof_and_leaves_the_new_node_alone() -> None:
 def test_a_later_run_replaces_by_the_same_host() -> None:
     said = fault(cluster(records=(RECORD,)), replace(WISH, by="n3"))
     assert "is being replaced by n2 since 2026-01-02T03:04:05Z" in said
+    said = fault(cluster(records=(replace(RECORD, by=""),)), WISH)
+    assert "is being taken out by remove_node since 2026-01-02T03:04:05Z: run that to its end" in said
+
+
+def test_a_later_run_does_not_take_out_a_node_that_is_alive_again() -> None:
+    said = fault(cluster(records=(RECORD,), n2={}), WISH)
+    assert "is alive again: power it off, or give that up (kubectl" in said
+
+
+@pytest.mark.parametrize("by", ["", "n4"])
+def test_no_word_stands_against_a_bmc_that_reads_it_as_on(by: str) -> None:
+    wish = replace(WISH, by=by, confirm=UUID)
+    assert "the BMC of n2 reads it as On" in fault(cluster(), replace(wish, power_state="On"))
+    for power_state in ("", "Off"):
+        assert sound(cluster(), replace(wish, power_state=power_state)).record.proof
+    # The new machine of the same name may stand behind the same BMC.
+    assert sound(cluster(), replace(wish, by="n2", power_state="On")).record.proof
 
 
 def test_a_member_without_a_node_needs_proof_and_nothing_needs_none() -> None:
