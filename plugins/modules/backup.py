@@ -36,7 +36,8 @@ options:
     default: [etcd, objects, machines, verify]
   missing:
     description:
-      - Whether machines and namespaces of the settings that do not exist fail the task, or are warned of.
+      - Whether machines and namespaces of the settings that do not exist, and machines whose disks have no file yet, fail the task or
+        are warned of. Either way the others are backed up.
     type: str
     choices: [fail, warn]
     default: fail

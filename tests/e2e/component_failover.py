@@ -217,9 +217,10 @@ def _wait(holds: Callable[[], bool], seconds: float) -> float | None:
     return None
 
 
-def lose(connect: Callable[[], Client], component: str, leads: bool, limit: float, loss: Loss) -> list[reports.Figure]:
+def lose(
+    client: Client, connect: Callable[[], Client], component: str, leads: bool, limit: float, loss: Loss
+) -> list[reports.Figure]:
     """Loses one replica, the leading one where one leads; the figures of the loops meanwhile."""
-    client = connect()
     name = f"component_failover_{component.replace('-', '_')}" + ("" if loss is POD_LOSS else f"_{loss.name}")
     limit = loss.limit or limit
     pods, before = _pods(client, component), _holder(client, component) if leads else ""
@@ -262,7 +263,6 @@ def lose(connect: Callable[[], Client], component: str, leads: bool, limit: floa
     whole = len(known) == len(gaps) and (taken is not None or not leads)
     gap = round(max(known), 2) if whole else None
     why = "a loop did too little, or nobody took the lease"
-    client.close()
     return [
         reports.Figure(f"{name}_gap_seconds", gap, "s", limit, samples, why, more=more),
         reports.Figure(f"{name}_failed_operations", len(failed) if whole else None, "operations", None, samples, why),
@@ -277,10 +277,10 @@ def _whole(client: Client, component: str) -> bool:
 def measure(kubeconfig: str, losses: Sequence[Loss] = (POD_LOSS,), report: Path = REPORT) -> list[reports.Figure]:
     """Loses a replica of each component that there is, in each way, one after the other, and writes the figures."""
 
-    def connect() -> Client:
-        return Client(resolve({"kubeconfig": kubeconfig}), timeout=5.0, patience=0.0)
+    def connect(patience: float = 0.0) -> Client:
+        return Client(resolve({"kubeconfig": kubeconfig}), timeout=5.0, patience=patience)
 
-    client = connect()
+    client = connect(BACK_SECONDS)  # the loops alone must feel each loss
     deployments = client.list(DEPLOYMENT, KUBEVIRT).items
     names = {item["metadata"]["name"] for item in deployments}
     client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIALS}})
@@ -289,7 +289,7 @@ def measure(kubeconfig: str, losses: Sequence[Loss] = (POD_LOSS,), report: Path 
         client.create(VM, _machine("patched"), TRIALS)
         for component, (leads, limit) in COMPONENTS.items():
             for loss in losses if component in names else ():
-                figures += lose(connect, component, leads, limit, loss)
+                figures += lose(client, connect, component, leads, limit, loss)
     finally:
         for vm in client.list(VM, TRIALS).items:
             client.delete(VM, vm["metadata"]["name"], TRIALS)

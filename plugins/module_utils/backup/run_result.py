@@ -20,6 +20,7 @@ class Result:
     """What a run did."""
 
     plans: list[Plan] = field(default_factory=list)
+    selected: list[str] = field(default_factory=list)
     machines: list[Outcome] = field(default_factory=list)
     etcd: dict[str, Any] | None = None
     objects: dict[str, Any] | None = None
@@ -62,7 +63,7 @@ def figures(result: Result, max_frozen_seconds: float) -> list[Figure]:
         Figure("backup_bytes", sum(one.bytes for one in done), "bytes", samples=len(done)),
         Figure("backup_added_bytes", sum(one.added for one in done), "bytes", samples=len(done)),
     ]
-    if result.plans:
+    if result.selected:
         held = {one.plan.key: one.record.frozen_seconds for one in done if one.record}
         times = {key: value for key, value in held.items() if value is not None}
         value = max(times.values(), default=0.0) if done else None
@@ -70,7 +71,7 @@ def figures(result: Result, max_frozen_seconds: float) -> list[Figure]:
         why = "no machine was backed up"
         more = {"machines": times}
         found.append(Figure("backup_frozen_seconds", value, "s", limit, len(times), why, more=more))
-        expected = len(result.plans)
+        expected = len(result.selected)
         found.append(Figure("backup_machines", len(done), "machines", expected, expected, at_least=True))
     if result.etcd:
         proof = result.etcd["restored"]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A whole run: etcd, objects and machines into the repository, old backups forgotten, the repository looked at.
 
-The modules call it, and the command line that a backup host's timer calls. Every fault is told before anything is changed; a
-machine that fails does not stop the others.
+The modules call it, and the command line that a backup host's timer calls. Faults of the settings are told before anything is changed; a
+machine that cannot be backed up, or fails, does not stop the others.
 """
 
 from __future__ import annotations
@@ -96,12 +96,20 @@ class Run:
             raise _gone(self.restic, self.settings)
 
     def take(self, parts: Sequence[str] = PARTS, *, check: bool = False, lenient: bool = False) -> Result:
-        """Backs up these parts; in check mode only the plans are made. lenient: as for `plan`."""
+        """Backs up these parts. In check mode only plans are made, and whatever stands against one is a fault.
+
+        lenient: of what may be made later, machines and namespaces that are not there, is only warned.
+        """
         began = time.monotonic()
         self.usable()
         client = connect(self.settings.kubeconfig)
         result = Result()
-        result.plans, found, result.warnings = Planner(self.settings, self._hosts).plan(client, parts, lenient=lenient)
+        planned = Planner(self.settings, self._hosts).plan(client, parts)
+        result.plans, result.selected = planned.plans, planned.selected
+        result.warnings = planned.later if lenient else []
+        if check:
+            planned.refuse(lenient=lenient)
+        self._refuse(planned.faults)
         result.kubevirt_source = source_of(client.list(DEPLOYMENT, "kubevirt").items)
         if check:
             return result
@@ -115,7 +123,9 @@ class Run:
             given = self.settings
             bricks = Bricks(given.brick_hosts, given.mount, given.brick)
             work = Parts(given, client, self.restic, self._hosts, bricks, holder, result.kubevirt_source)
-            self._take_all(work, parts, found, result)
+            result.errors += planned.against + ([] if lenient else [HaError(what) for what in planned.later])
+            result.total += len(result.errors)
+            self._take_all(work, parts, planned.found, result)
             result.seconds = time.monotonic() - began
             self._settle(client, parts, result)
         return result
@@ -222,7 +232,7 @@ class Run:
         """Writes down what there is now."""
         more: dict[str, Any] = {"run": {"at": time_text(time.time()), "failed": [str(one) for one in result.errors]}}
         if MACHINES in parts:
-            more["selected"] = [plan.key for plan in result.plans]
+            more["selected"] = result.selected
         if result.checked:
             more["checked"] = {"at": time_text(time.time()), **result.checked.as_dict()}
         with self._noting(result):

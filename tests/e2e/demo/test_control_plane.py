@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 
+import keep_figure
 import platform_lab as platform
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
 from demo_run import Demo
 
 # Longer than the demo's profile lets a node be silent, and pods stay on one that is.
@@ -42,5 +44,9 @@ def test_machines_run_on_while_the_api_server_of_their_node_is_away(demo: Demo) 
     finally:
         platform.on_node(node, GIVE)
         platform.wait_until(lambda: serves(node), f"the API server of {node} serves again", 180)
-    assert ready(node) == before
-    assert (platform.machines(), platform.places()) == (running, places)
+    now = platform.machines()
+    restarted = [name for name, uid in running.items() if now.get(name) != uid]
+    figure = Figure("api_server_loss_machines_restarted", len(restarted), "machines", 0, len(running))
+    keep_figure.keep("platform", figure, command="pytest tests/e2e/demo")
+    assert figure.passed, restarted
+    assert (ready(node), platform.places()) == (before, places)

@@ -28,7 +28,7 @@ def test_nothing_of_it_is_left_though_the_run_is_killed() -> None:
     for name in ("n1", "n2", "n3"):
         left = platform.on_node(
             name,
-            "pgrep -l 'kubelet|etcd|kube-|haproxy|keepalived|gluster' || echo none; ls /etc/kubernetes 2>/dev/null; true",
+            "ps -e -o comm= | grep -E '^(kubelet|etcd|kube-|haproxy|keepalived|gluster)' || echo none; ls /etc/kubernetes 2>/dev/null; true",
         )
         assert left.splitlines()[1:] == ["none"], left
     again = platform.play("uninstall", *ALL)

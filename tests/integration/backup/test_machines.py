@@ -395,6 +395,39 @@ def test_a_machine_that_somebody_paused_stays_paused(
     assert paused(client, namespace)
 
 
+def test_one_that_cannot_be_backed_up_keeps_no_other_from_it(
+    module: Run,
+    client: Any,
+    namespace: str,
+    given: dict[str, Any],
+    disk: Callable[..., Path],
+    machine: Callable[..., None],
+) -> None:
+    disk("data")
+    machine()
+    lost = disk("other")
+    machine("w", claim="other", run_strategy="Halted")
+    lost.unlink()
+    settings = {**given, "machines": [{"namespace": namespace}, {"namespace": namespace, "names": ["gone"]}]}
+    told = f"{namespace}/w: {lost}: the disk's file does not exist"
+    planned = module("backup", settings=settings, parts=["machines"], check=True)
+    assert (
+        planned["failed"] and told in planned["msg"] and f"VirtualMachine {namespace}/gone does not" in planned["msg"]
+    )
+    later = module("backup", settings=settings, parts=["machines"], missing="warn", check=True)
+    assert not later.get("failed"), later["msg"]
+    assert [one["name"] for one in later["plan"]] == ["v"]
+
+    done = module("backup", settings=settings, parts=["machines"])
+    assert done["failed"] and told in done["msg"] and f"VirtualMachine {namespace}/gone does not" in done["msg"]
+    (entry,) = done["machines"]
+    assert entry["name"] == "v" and "error" not in entry
+    figures = {one["name"]: (one["value"], one["limit"]) for one in done["figures"]}
+    assert figures["backup_machines"] == (1, 2)
+    state = json.loads(client.get(CONFIG_MAP, records.NAME, records.NAMESPACE)["data"][records.KEY])
+    assert state["selected"] == [f"{namespace}/v", f"{namespace}/w"]
+
+
 def test_two_runs_at_once_are_refused(
     client: Any,
     namespace: str,
