@@ -87,7 +87,8 @@ class Removal:
         return self._removed(cluster, found)
 
     def _begun(self, cluster: Cluster, found: Plan) -> dict[str, Any]:
-        nothing = not (found.node_uid or found.record.etcd_member)
+        # A replacement by the same name is kept all the same: a later run finds the new machine alive.
+        nothing = self._wish.by != self._wish.node and not (found.node_uid or found.record.etcd_member)
         if nothing or cluster.record_of(self._wish.node):
             return {"changed": False, "faults": [], "plan": found.as_dict()}
         record = replace(found.record, begun_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))

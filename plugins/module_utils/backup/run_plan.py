@@ -42,7 +42,8 @@ class Planned:
     """A run's plans, and what they are made of.
 
     faults: of the settings; missing: namespaces and machines of the settings that are not there; unfit: machines that cannot be backed
-    up, by key; fileless: machines of whose disks there is no file, by key: they were never started, or it is lost.
+    up, by key; fileless: machines of whose disks there is no file, by key: they were never started, or it is lost; absent: keys of
+    machines that are named and not there.
     """
 
     plans: list[Plan] = field(default_factory=list)
@@ -51,11 +52,12 @@ class Planned:
     missing: list[str] = field(default_factory=list)
     unfit: dict[str, list[HaError]] = field(default_factory=dict)
     fileless: dict[str, list[HaError]] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
 
     @property
     def selected(self) -> list[str]:
         """The keys of all machines that are to be backed up."""
-        return sorted({plan.key for plan in self.plans} | self.unfit.keys() | self.fileless.keys())
+        return sorted({plan.key for plan in self.plans} | self.unfit.keys() | self.fileless.keys() | self.absent)
 
     @property
     def later(self) -> list[str]:
@@ -72,6 +74,16 @@ class Planned:
         faults = self.faults + [str(error) for error in self.against] + ([] if lenient else self.later)
         if faults:
             raise InputError(faults)
+
+
+def _taken(folder: str) -> int:
+    """Bytes that a folder's files take."""
+    paths = (os.path.join(place, name) for place, _folders, names in os.walk(folder) for name in names)
+    sizes = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            sizes += os.lstat(path).st_blocks * 512
+    return sizes
 
 
 class _NoFile(DiskFailed):
@@ -103,6 +115,8 @@ class Planner:
             listed[index] = {bulk.key_of(item): item for item in items}
         wanted, nobody = planning.select(self._settings.machines, listed)
         planned.missing += nobody
+        named = {(one.namespace, name) for one in self._settings.machines for name in one.names}
+        planned.absent = {"/".join(key) for key in named - wanted.keys()}
         namespaces = sorted({key[0] for key in wanted})
         planned.found = planning.Found(
             {key: item for items in listed.values() for key, item in items.items()},
@@ -150,7 +164,8 @@ class Planner:
         there = os.path.abspath(folder)
         while not os.path.isdir(there):  # it is made by the run
             there = os.path.dirname(there)
-        free = shutil.disk_usage(there).free
+        # What a run that was killed has left goes before the first machine comes.
+        free = shutil.disk_usage(there).free + _taken(folder)
         if free >= needed + ROOM:
             return ""
         return (

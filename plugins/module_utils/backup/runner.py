@@ -52,7 +52,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     without_password,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DEPLOYMENT
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DEPLOYMENT, NAMESPACE
 
 PARTS = (ETCD, OBJECTS, MACHINES, VERIFY)
 
@@ -212,6 +212,7 @@ class Run:
             "files": done.files,
             "namespaces": done.namespaces,
             "unread": done.unread,
+            "whole": all(NAMESPACE.describe(None, name) not in done.unread for name in self.settings.namespaces),
             "snapshot": str(saved["snapshot_id"])[:8],
         }
 
@@ -219,7 +220,8 @@ class Run:
         """Forgets what no rule keeps, of all that was backed up now: what failed keeps its old backups."""
         keep = self.settings.keep
         sets = [{"kind": ETCD}] if result.etcd else []
-        sets += [{"kind": OBJECTS}] if result.objects else []
+        # Of a namespace that is not there, what older backups have may be all there is.
+        sets += [{"kind": OBJECTS}] if result.objects and result.objects["whole"] else []
         for outcome in result.machines:
             if not outcome.error:
                 sets.append({"kind": MACHINE, "namespace": outcome.plan.namespace, "vm": outcome.plan.name})

@@ -423,9 +423,9 @@ def test_one_that_cannot_be_backed_up_keeps_no_other_from_it(
     (entry,) = done["machines"]
     assert entry["name"] == "v" and "error" not in entry
     figures = {one["name"]: (one["value"], one["limit"]) for one in done["figures"]}
-    assert figures["backup_machines"] == (1, 2)
+    assert figures["backup_machines"] == (1, 3)
     state = json.loads(client.get(CONFIG_MAP, records.NAME, records.NAMESPACE)["data"][records.KEY])
-    assert state["selected"] == [f"{namespace}/v", f"{namespace}/w"]
+    assert state["selected"] == [f"{namespace}/gone", f"{namespace}/v", f"{namespace}/w"]
 
 
 def test_two_runs_at_once_are_refused(
@@ -514,5 +514,10 @@ def test_objects_are_files_and_secrets_only_where_they_are_asked_for(
         assert (kept["kind"], kept["data"]) == ("ConfigMap", {"a": "b"})
         assert (inside / "secrets" / "kept.json").exists() is secrets
         assert (target / "cluster" / "storageclasses.storage.k8s.io" / "directories.json").exists()
-    refused = module("backup", settings={**given, "namespaces": ["nowhere"]}, parts=["objects"])
-    assert "backup_namespaces: namespace nowhere does not exist" in refused["msg"]
+    # One that is not there fails, keeps no other from its backup, and what older backups have of it is not forgotten.
+    lacking = {**given, "namespaces": [namespace, "nowhere"], "keep": {"last": 1, "daily": 0, "weekly": 0}}
+    done = module("backup", settings=lacking, parts=["objects"])
+    assert done["failed"] and "backup_namespaces: namespace nowhere does not exist" in done["msg"]
+    assert done["objects"]["namespaces"][namespace] > 0 and done["forgotten"] == 0
+    done = module("backup", settings={**lacking, "namespaces": [namespace]}, parts=["objects"])
+    assert not done.get("failed") and done["forgotten"] > 0
