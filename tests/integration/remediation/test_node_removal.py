@@ -97,3 +97,13 @@ def test_a_drained_node_must_be_empty(world: World, run: Run) -> None:
     world.client.delete(POD, "virt-launcher-x", "shop", grace_seconds=0)
     assert run("removed", node="n4", by="", drained=True)["changed"]
     assert not run("removed", node="n4", by="", drained=True)["changed"]
+
+
+def test_of_a_node_that_is_not_there_only_a_replacement_is_kept(world: World, run: Run) -> None:
+    world.client.delete(NODE, "n2")
+    assert not run("begun", by="")["changed"]
+    assert not run("removed", by="")["changed"]
+    assert run("begun")["changed"]
+    world.node("n2")  # the new machine has joined, and the run is broken off
+    world.lease("kube-node-lease", "n2", "n2", lasts=300)
+    assert run("planned")["faults"] == []
