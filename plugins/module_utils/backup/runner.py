@@ -107,7 +107,7 @@ class Run:
         planned = Planner(self.settings, self._hosts).plan(client, parts)
         result.plans, result.selected = planned.plans, planned.selected
         result.warnings = planned.later if lenient else []
-        if check:
+        if check or not (planned.plans or self._takes_more(parts)):
             planned.refuse(lenient=lenient)
         self._refuse(planned.faults)
         result.kubevirt_source = source_of(client.list(DEPLOYMENT, "kubevirt").items)
@@ -129,6 +129,10 @@ class Run:
             result.seconds = time.monotonic() - began
             self._settle(client, parts, result)
         return result
+
+    def _takes_more(self, parts: Sequence[str]) -> bool:
+        """Whether there is something to back up beside machines."""
+        return bool((ETCD in parts and self.settings.etcd.endpoints) or (OBJECTS in parts and self.settings.namespaces))
 
     def _holder(self, client: Client) -> Holder:
         def again() -> Client:

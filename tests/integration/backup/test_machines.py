@@ -422,6 +422,9 @@ def test_one_that_cannot_be_backed_up_keeps_no_other_from_it(
     assert done["failed"] and told in done["msg"] and f"VirtualMachine {namespace}/gone does not" in done["msg"]
     (entry,) = done["machines"]
     assert entry["name"] == "v" and "error" not in entry
+    alone = {**settings, "machines": settings["machines"][1:]}
+    refused = module("backup", settings=alone, parts=["machines"])
+    assert refused["failed"] and not refused["changed"] and "gone does not exist" in refused["msg"]
     figures = {one["name"]: (one["value"], one["limit"]) for one in done["figures"]}
     assert figures["backup_machines"] == (1, 3)
     state = json.loads(client.get(CONFIG_MAP, records.NAME, records.NAMESPACE)["data"][records.KEY])
