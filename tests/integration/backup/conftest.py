@@ -10,18 +10,76 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import PV, PVC
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import PV, PVC, STORAGE_CLASS, VMI
 
 Run = Callable[..., dict[str, Any]]
 COLLECTIONS = os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(Path(__file__).resolve().parents[3] / ".cache"))
 MODULES = "ansible_collections.virtops.kubevirt_ha.plugins.modules"
 PACKAGE = "restic"
+CLASS = "directories"
 MIB = 1 << 20
+SIZE = 24 * MIB
+
+
+@dataclass(frozen=True)
+class Site:
+    """A backup host with a repository that is there, beside a cluster whose machines are made as tests want them."""
+
+    run: Run
+    client: Any
+    namespace: str
+    settings: dict[str, Any]
+    guest: dict[str, Any]
+    disk: Callable[..., Path]
+    folder: Path
+
+    def machine(self, name: str = "v", claim: str = "data", run_strategy: str = "Always") -> None:
+        """Makes a machine with a disk of that claim."""
+        done = self.run(
+            "vm",
+            name=name,
+            namespace=self.namespace,
+            disks=[{"name": "data", "pvc": claim}],
+            run_strategy=run_strategy,
+            labels={"b": "1"},
+            **self.guest,
+        )
+        assert not done.get("failed"), done["msg"]
+
+    def paused(self) -> bool:
+        vmi = self.client.find(VMI, "v", self.namespace)
+        return vmi is not None and conditions.holds(vmi, "Paused")
+
+    def back_up(self, **options: Any) -> dict[str, Any]:
+        """Runs the module for the machines, unless other options say otherwise."""
+        return self.run("backup", **{"settings": self.settings, "parts": ["machines"], **options})
+
+    def restore(self, **options: Any) -> dict[str, Any]:
+        """Runs the module for the machine `v`, unless other options say otherwise."""
+        return self.run(
+            "backup_restore", **{"settings": self.settings, "namespace": self.namespace, "vm": "v", **options}
+        )
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.1)
+
+
+def write(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
 
 
 def _install() -> str:
@@ -87,11 +145,11 @@ def settings(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def disk(client: Any, namespace: str, tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+def disk(client: Any, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """Makes a claim that is bound to a folder of this host; its disk's file, which a guest may write to."""
     made: list[str] = []
 
-    def make(name: str, *, size: int = 24 * MIB, claimed: bool = True) -> Path:
+    def make(name: str, *, size: int = SIZE, claimed: bool = True) -> Path:
         folder = tmp_path / "shared" / name
         folder.mkdir(parents=True)
         volume = f"{namespace}-{name}"
@@ -99,7 +157,7 @@ def disk(client: Any, namespace: str, tmp_path: Path) -> Iterator[Callable[[str]
         spec: dict[str, Any] = {
             "capacity": {"storage": str(size)},
             "accessModes": ["ReadWriteMany"],
-            "storageClassName": "directories",
+            "storageClassName": CLASS,
             "persistentVolumeReclaimPolicy": "Retain",
             "local": {"path": str(folder)},
             "nodeAffinity": {
@@ -119,12 +177,45 @@ def disk(client: Any, namespace: str, tmp_path: Path) -> Iterator[Callable[[str]
         client.delete(PV, name)
 
 
+@pytest.fixture(scope="session")
+def storage_class(client: Any) -> None:
+    """What a cluster has that the stand-in without nodes may lack."""
+    if client.find(STORAGE_CLASS, CLASS) is None:
+        body = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": CLASS}}
+        client.create(STORAGE_CLASS, {**body, "provisioner": "kubernetes.io/no-provisioner"})
+
+
+@pytest.fixture
+def site(
+    module: Run,
+    client: Any,
+    namespace: str,
+    settings: dict[str, Any],
+    guest: dict[str, Any],
+    disk: Callable[..., Path],
+    tmp_path: Path,
+    cluster: Path,
+    storage_class: None,
+) -> Site:
+    found = {
+        **settings,
+        "kubeconfig": str(cluster),
+        "machines": [{"namespace": namespace}],
+        "mount": str(tmp_path / "shared"),
+        "hosts": [{"name": "here"}],
+        "disk_owner": f"{os.getuid()}:{os.getgid()}",
+    }
+    done = module("backup_repository", settings=found)
+    assert done["changed"], done
+    return Site(module, client, namespace, found, guest, disk, tmp_path)
+
+
 def claim(client: Any, namespace: str, name: str, volume: str, size: int) -> None:
     """A claim that is bound by hand, since no controller of Kubernetes runs here."""
     spec = {
         "accessModes": ["ReadWriteMany"],
         "resources": {"requests": {"storage": str(size)}},
-        "storageClassName": "directories",
+        "storageClassName": CLASS,
         "volumeName": volume,
     }
     body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace}}
