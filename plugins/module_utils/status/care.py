@@ -68,7 +68,7 @@ def backup(facts: Facts) -> Section:
     """The newest backups, and what proves them; what is wrong with etcd's kubevirt_info finds."""
     heads = ("backup", "taken", "where", "verified")
     told = facts.details.get("backups") or {}
-    more = [_machines(facts, told), _proven(facts, told), _repository(facts, told)] if told else []
+    more = [_run(facts, told), _machines(facts, told), _proven(facts, told), _repository(facts, told)] if told else []
     rows = (_etcd_backup(facts), *(row for row, _found in more))
     return Section("backup", "Backup", heads, rows, tuple(one for _row, found in more for one in found))
 
@@ -81,6 +81,18 @@ def _etcd_backup(facts: Facts) -> Row:
     old = found["age_seconds"] > facts.limits.backup_hours * 3600
     taken = Cell(f"{span(found['age_seconds'])} ago", WARN if old else GOOD)
     return (Cell("etcd"), taken, Cell(found["location"]), Cell("yes", GOOD) if found["verified"] else Cell("no", WARN))
+
+
+def _run(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:
+    """The last run that ended; a part of it that failed keeps no other from being taken."""
+    found = told.get("run")
+    if not found:
+        return (Cell("last run"), Cell("none is known", WARN), Cell(""), Cell("")), []
+    failed = [str(one) for one in found.get("failed") or []]
+    age = Cell(f"{span(facts.now - _moment(str(found.get('at') or '')))} ago", WARN if failed else GOOD)
+    told_of = Cell(f"{len(failed)} failed" if failed else "all of it", WARN if failed else GOOD)
+    findings = [Finding("backup-failed", "; ".join(failed))] if failed else []
+    return (Cell("last run"), age, told_of, Cell("")), findings
 
 
 def _machines(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:

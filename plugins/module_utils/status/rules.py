@@ -72,6 +72,11 @@ _ROWS = (
             "Back up what is named now, then mend the repository: docs/backup.md",
         ),
         (
+            "backup-failed",
+            "The last run of backups failed in part",
+            "Mend what is named, and run playbooks/backup.yml",
+        ),
+        (
             "backup-machine-missing",
             "A machine that is to be backed up has no backup",
             "Look at the last run on the backup host, or run playbooks/backup.yml",

@@ -152,6 +152,12 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
         "backup",
         "warn",
     ),
+    "failed run": (
+        set_("cluster/details/backups/run/failed", ["vm demo/demo-1: no host gives the disk's file"]),
+        "backup-failed",
+        "backup",
+        "warn",
+    ),
     "no restore": (set_("cluster/details/backups/proven", None), "restore-unproven", "backup", "warn"),
     "old restore": (set_("cluster/details/backups/proven/at", ago(31 * 86400)), "restore-unproven", "backup", "warn"),
     "damage": (set_("cluster/details/backups/checked/sound", False), "backup-damaged", "backup", "bad"),
