@@ -155,7 +155,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "preflight": (),
 }
 # Those that take longest, the second of two that differ in little, and that of the lab, which each run lays out anyway.
-LONG_SCENARIOS = ("shared_storage_ceph", "kubevirt_upgrade", "lab", "load_balancer_nginx", "network")
+LONG_SCENARIOS = ("shared_storage_ceph", "lab", "load_balancer_nginx", "network")
 # Not beside each other: those that hold the order of short-lived states, those that lay out links or namespaces of the machine, and
 # those that are played on the lab's nodes. What measures moves of an address is beside none, and comes last.
 STATES, LINKS, NODES, ALONE = "states", "links", "nodes", "load_balancer"
