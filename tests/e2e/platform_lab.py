@@ -102,6 +102,13 @@ def on_node(node: str, command: str) -> str:
     return done.stdout
 
 
+def copy_to(node: str, file: Path, path: str) -> None:
+    """A file that root alone may read."""
+    given = f"src={file} dest={path} mode=0600"
+    arguments = ["ansible", node, "-i", str(INVENTORY), "-m", "ansible.builtin.copy", "-a", given]
+    subprocess.run(arguments, cwd=REPOSITORY, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
 def on_lab(command: str, node: str) -> None:
     """One of the lab's own commands for a node."""
     program = str(REPOSITORY / "roles/lab/files/nspawn_lab")

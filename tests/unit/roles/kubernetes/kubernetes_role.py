@@ -19,6 +19,7 @@ BINARIES = Path(os.environ.get("KUBEVIRT_HA_BINARIES", REPOSITORY / ".cache" / "
 HOST = {
     "inventory_hostname": "n1",
     "groups": {"control_plane": ["n1"]},
+    "hostvars": {"n1": {"ansible_host": "192.0.2.11"}},
     "ansible_host": "192.0.2.11",
     "kubernetes_api_endpoint": "192.0.2.100:8443",
 }
@@ -33,6 +34,13 @@ def text(template: str, **given: Any) -> str:
     """A template of the role as the module `template` renders it."""
     source = trust_as_template((ROLE / "templates" / template).read_text())
     return str(_templar(given).template(source, overrides={"trim_blocks": True, "keep_trailing_newline": True}))
+
+
+def script(file: str, name: str, **given: Any) -> str:
+    """What a task of the role, in a block or not, has a shell do."""
+    tasks = DataLoader().load_from_file(str(ROLE / "tasks" / file), trusted_as_template=True)
+    (found,) = [task for one in tasks for task in one.get("block", [one]) if task["name"] == name]
+    return str(_templar(given).template(found["ansible.builtin.shell"]))
 
 
 def inventory_faults(**given: Any) -> list[str]:

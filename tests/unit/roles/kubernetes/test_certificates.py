@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from .kubernetes_role import BINARIES, text, value
+from .kubernetes_role import BINARIES, inventory_faults, script, text, value
 
 YEAR = 365
 
@@ -63,3 +64,49 @@ def test_authorities_are_told_too(said: str) -> None:
     assert {"apiserver", "etcd-server"} <= told(YEAR + 1)
     assert "ca" not in told(YEAR + 1)
     assert {"ca", "etcd-ca", "front-proxy-ca"} <= told(11 * YEAR)
+
+
+def test_an_api_server_s_certificate_has_every_name_that_clients_ask_by(tmp_path: Path) -> None:
+    given = {
+        "kubernetes_api_endpoint": "api.example.org:8443",
+        "kubernetes_api_names": ["k8s.example.org", "192.0.2.9"],
+    }
+    names = value("__kubernetes_api_names", **given)
+    assert names == ["api.example.org", "k8s.example.org", "192.0.2.9"]
+    if not (BINARIES / "kubeadm").is_file():
+        pytest.skip(f"{BINARIES / 'kubeadm'} is not there: `make lab` builds it")
+    pki = tmp_path / "pki"
+    pki.mkdir()
+    config = tmp_path / "kubeadm-init.yaml"
+    config.write_text(text("kubeadm-init.yaml.j2", **given))
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        config.read_text().replace("controlPlaneEndpoint:", f"certificatesDir: {pki}\ncontrolPlaneEndpoint:")
+    )
+    kubeadm("init", "phase", "certs", "ca", "--config", own)
+    make = script("api_names.yml", "Make it", **given, __kubernetes_folder=str(tmp_path))
+    path = f"{BINARIES}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", make.replace("/etc/kubernetes", str(tmp_path))],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", pki / "apiserver.crt"]
+    said = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+    assert [name for name in names if f":{name}" not in said] == []
+    # Nothing is left of the folder beside.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kubeadm-init.yaml", "own.yaml", "pki"]
+
+
+def test_names_of_the_api_are_names_or_addresses() -> None:
+    odd = ["https://api.example.org", "api.example.org:6443", ""]
+    (fault,) = [
+        one
+        for one in inventory_faults(kubernetes_api_names=[*odd, "api.example.org", "192.0.2.9", "2001:db8::9"])
+        if one.startswith("kubernetes_api_names")
+    ]
+    assert "2001" not in fault
+    assert all(name in fault for name in odd)
