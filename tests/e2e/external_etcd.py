@@ -69,7 +69,9 @@ def start(folder: Path, addresses: Mapping[str, str]) -> None:
             f" --initial-cluster {members}",
         )
     first = next(iter(addresses))
-    platform.on_node(first, f"for i in $(seq 30); do {etcdctl(addresses)} endpoint health && exit; sleep 1; done; exit 1")
+    platform.on_node(
+        first, f"for i in $(seq 30); do {etcdctl(addresses)} endpoint health && exit; sleep 1; done; exit 1"
+    )
 
 
 def stop(node: str, *, data: bool = False) -> None:

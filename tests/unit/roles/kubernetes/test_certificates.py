@@ -101,6 +101,21 @@ def test_an_api_server_s_certificate_has_every_name_that_clients_ask_by(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kubeadm-init.yaml", "own.yaml", "pki"]
 
 
+@pytest.mark.parametrize(("new", "still"), [("certificates", True), ("configuration", False)])
+def test_renewed_certificates_do_not_hide_a_configuration_that_is_still_to_be_applied(
+    tmp_path: Path, new: str, still: bool
+) -> None:
+    config, applied = tmp_path / "kubeadm-init.yaml", tmp_path / "kubeadm-init.applied"
+    for path in (applied, config):
+        path.touch()
+    os.utime(applied, (0, 0))
+    keep = script(
+        "apply_host.yml", "Keep what they run with", __kubernetes_folder=str(tmp_path), __kubernetes_new=[new]
+    )
+    subprocess.run(["sh", "-ec", keep], check=True)
+    assert (config.stat().st_mtime > applied.stat().st_mtime) is still
+
+
 def test_names_of_the_api_are_names_or_addresses() -> None:
     odd = ["https://api.example.org", "api.example.org:6443", ""]
     (fault,) = [
