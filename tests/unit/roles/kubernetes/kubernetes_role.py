@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ def inventory_faults(**given: Any) -> list[str]:
     (task,) = DataLoader().load_from_file(str(ROLE / "tasks" / "inventory.yml"), trusted_as_template=True)
     fact = task["ansible.builtin.set_fact"]
     return list(_templar({**task["vars"], **given}).template(fact["__kubernetes_inventory_faults"]))
+
+
+def host_faults(**given: Any) -> list[str]:
+    """What the role finds wrong with a host that is all right but for what is given."""
+    tasks = DataLoader().load_from_file(str(ROLE / "tasks" / "faults.yml"), trusted_as_template=True)
+    (task,) = [one for one in tasks if one["name"] == "List this host's faults"]
+    said = {"machine": "x86_64", "memory_kib": 4 << 20, "address": 1, "encrypted": -1, "kernel": "6.1.0", "cgroup": 2}
+    host = {"__kubernetes_host": {"stdout": json.dumps({**said, "running": ""})}, "__kubernetes_architecture": "amd64"}
+    # What a task that was left out leaves.
+    names = ("external_etcd", "disk", "release", "package_key_said", "package_list")
+    skipped = {f"__kubernetes_{name}": {"skipped": True} for name in names}
+    fact = task["ansible.builtin.set_fact"]
+    return list(_templar({**task["vars"], **host, **skipped, **given}).template(fact["__kubernetes_faults"]))
 
 
 @functools.cache

@@ -87,6 +87,7 @@ def test_only_what_the_role_brought_goes() -> None:
     assert "/etc/containerd/config.toml" not in files()
     assert "/etc/containerd/config.toml" in files(__kubernetes_containerd_ours={"rc": 0})
     assert "/opt/kubernetes/1.34.4/bin" in files()
+    assert "/opt/kubernetes/1.34.4/bin" in files(kubernetes_source="packages")
     assert "/opt/kubernetes/1.34.4/bin" not in files(kubernetes_source="directory")
     assert "/usr/local/bin/kubeadm" in files()
 
