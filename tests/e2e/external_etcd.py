@@ -75,7 +75,7 @@ def start(folder: Path, addresses: Mapping[str, str]) -> None:
 
 
 def stop(node: str, *, data: bool = False) -> None:
-    platform.on_node(node, f"systemctl stop {UNIT}" + (f"; rm -rf {FOLDER}" if data else ""))
+    platform.on_node(node, f"systemctl stop {UNIT} 2>&1 || true" + (f"; rm -rf {FOLDER}" if data else ""))
 
 
 def etcdctl(addresses: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ cluster.
 
 {"repository": {"location", "id"}, "machines": {key: newest backup}, "etcd", "objects": newest backup each,
 "selected": keys of the machines that are to be backed up, "proven": the last restore that was booted or opened,
-"checked": the last look at the repository}
+"checked": the last look at the repository, "run": the last run that ended, {"at", "parts", "failed": why each thing was not taken}}
 """
 
 from __future__ import annotations
@@ -101,6 +101,14 @@ def merged(state: Mapping[str, Any], snapshots: Iterable[Snapshot], **more: Any)
     """The state with what the repository holds now, and with what else is new."""
     kept = {key: value for key, value in state.items() if key not in ("machines", "etcd", "objects")}
     return {**kept, **newest(snapshots), **more}
+
+
+def run(before: Mapping[str, Any], parts: Iterable[str], failed: Iterable[str], at: str) -> Object:
+    """The last run; one of other parts does not hide what an earlier one could not take."""
+    wanted = set(parts)
+    kept = before.get("failed") or [] if not set(before.get("parts") or ()) <= wanted else []
+    asked = wanted | set(before.get("parts") or ()) if kept else wanted
+    return {"at": at, "parts": sorted(asked), "failed": list(dict.fromkeys([*kept, *failed]))}
 
 
 def publish(client: Client, state: Mapping[str, Any]) -> None:

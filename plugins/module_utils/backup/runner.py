@@ -236,13 +236,15 @@ class Run:
 
     def _settle(self, client: Client, parts: Sequence[str], result: Result) -> None:
         """Writes down what there is now."""
-        more: dict[str, Any] = {"run": {"at": time_text(time.time()), "failed": [str(one) for one in result.errors]}}
+        failed = [str(one) for one in result.errors]
+        more: dict[str, Any] = {}
         if MACHINES in parts:
             more["selected"] = result.selected
         if result.checked:
             more["checked"] = {"at": time_text(time.time()), **result.checked.as_dict()}
         with self._noting(result):
-            self.note(client, **more)
+            before = records.read(self.settings.state_dir).get("run") or {}
+            self.note(client, run=records.run(before, parts, failed, time_text(time.time())), **more)
 
     def note(self, client: Client | None, **more: Any) -> dict[str, Any]:
         """Brings the state up to date with the repository; where there is a client, its ConfigMap, too."""

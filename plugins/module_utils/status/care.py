@@ -89,10 +89,11 @@ def _run(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:
     if not found:
         return (Cell("last run"), Cell("none is known", WARN), Cell(""), Cell("")), []
     failed = [str(one) for one in found.get("failed") or []]
-    age = Cell(f"{span(facts.now - _moment(str(found.get('at') or '')))} ago", WARN if failed else GOOD)
+    age = facts.now - _moment(str(found.get("at") or ""))
+    ended = Cell(f"{span(age)} ago", WARN if age > facts.limits.backup_hours * 3600 else GOOD)
     told_of = Cell(f"{len(failed)} failed" if failed else "all of it", WARN if failed else GOOD)
     findings = [Finding("backup-failed", "; ".join(failed))] if failed else []
-    return (Cell("last run"), age, told_of, Cell("")), findings
+    return (Cell("last run"), ended, told_of, Cell("")), findings
 
 
 def _machines(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:

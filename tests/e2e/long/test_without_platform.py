@@ -42,26 +42,29 @@ def test_nothing_of_it_is_left_though_the_run_is_killed() -> None:
 def test_it_is_laid_out_on_an_etcd_of_others(tmp_path: Path) -> None:
     addresses = {f"n{number}": f"10.77.0.1{number}" for number in (1, 2, 3)}
     external_etcd.make_certificates(tmp_path, addresses)
-    external_etcd.start(tmp_path, addresses)
     given = ("-e", json.dumps(external_etcd.variables(tmp_path, addresses)))
-    for name in ("site", "demo_vms"):
-        played = platform.play(name, *given)
-        assert played.code == 0, played.text[-8000:]
-    again = platform.play("site", *given)
-    assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
-    assert platform.get("pods", "--namespace=kube-system", "--selector=component=etcd")["items"] == []
-    external_etcd.stop("n3")
-    platform.kubectl("create", "namespace", "written-with-two-members")
-    kept = external_etcd.etcdctl(addresses) + " get --keys-only /registry/namespaces/written-with-two-members"
-    assert "/registry/namespaces/written-with-two-members" in platform.on_node("n1", kept)
-    refused = platform.play("status", *given)
-    assert "https://10.77.0.13:12379" in refused.text
-    gone = platform.play("uninstall", *given, *ALL)
-    assert gone.code == 0, gone.text[-6000:]
-    # It is not the platform's: what was kept in it stays there.
-    assert "/registry/namespaces/written-with-two-members" in platform.on_node("n1", kept)
-    for name in addresses:
-        external_etcd.stop(name, data=True)
+    try:
+        external_etcd.start(tmp_path, addresses)
+        for name in ("site", "demo_vms"):
+            played = platform.play(name, *given)
+            assert played.code == 0, played.text[-8000:]
+        again = platform.play("site", *given)
+        assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
+        assert platform.get("pods", "--namespace=kube-system", "--selector=component=etcd")["items"] == []
+        external_etcd.stop("n3")
+        platform.kubectl("create", "namespace", "written-with-two-members")
+        kept = external_etcd.etcdctl(addresses) + " get --keys-only /registry/namespaces/written-with-two-members"
+        assert "/registry/namespaces/written-with-two-members" in platform.on_node("n1", kept)
+        told = platform.play("status", *given)
+        assert "https://10.77.0.13:12379" in told.text
+        gone = platform.play("uninstall", *given, *ALL)
+        assert gone.code == 0, gone.text[-6000:]
+        # It is not the platform's: what was kept in it stays there.
+        assert "/registry/namespaces/written-with-two-members" in platform.on_node("n1", kept)
+    finally:
+        platform.play("uninstall", *given, *ALL)
+        for name in addresses:
+            external_etcd.stop(name, data=True)
 
 
 def test_it_is_laid_out_again() -> None:

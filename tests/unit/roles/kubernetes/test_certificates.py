@@ -77,18 +77,21 @@ def test_an_api_server_s_certificate_has_every_name_that_clients_ask_by(tmp_path
         pytest.skip(f"{BINARIES / 'kubeadm'} is not there: `make lab` builds it")
     pki = tmp_path / "pki"
     pki.mkdir()
-    config = tmp_path / "kubeadm-init.yaml"
+    config, before = tmp_path / "kubeadm-init.yaml", tmp_path / "before.yaml"
     config.write_text(text("kubeadm-init.yaml.j2", **given))
-    own = tmp_path / "own.yaml"
-    own.write_text(
-        config.read_text().replace("controlPlaneEndpoint:", f"certificatesDir: {pki}\ncontrolPlaneEndpoint:")
+    old = text(
+        "kubeadm-init.yaml.j2", kubernetes_api_endpoint="192.0.2.100:8443", kubernetes_api_names=["old.example.org"]
     )
-    kubeadm("init", "phase", "certs", "ca", "--config", own)
-    make = script("api_names.yml", "Make it", **given, __kubernetes_folder=str(tmp_path))
-    path = f"{BINARIES}:{os.environ['PATH']}"
+    before.write_text(old.replace("controlPlaneEndpoint:", f"certificatesDir: {pki}\ncontrolPlaneEndpoint:"))
+    for kind in ("ca", "apiserver"):
+        kubeadm("init", "phase", "certs", kind, "--config", before)
+    make = script(
+        "api_names_certificate.yml", "Make the API server's certificate anew", __kubernetes_folder=str(tmp_path)
+    )
+    told = {"NAMES": value("__kubernetes_api_names | map('to_json') | join(', ')", **given)}
     done = subprocess.run(
         ["bash", "-c", make.replace("/etc/kubernetes", str(tmp_path))],
-        env={**os.environ, "PATH": path},
+        env={**os.environ, **told, "PATH": f"{BINARIES}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
@@ -96,9 +99,10 @@ def test_an_api_server_s_certificate_has_every_name_that_clients_ask_by(tmp_path
     assert done.returncode == 0, done.stderr
     shown = ["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", pki / "apiserver.crt"]
     said = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
-    assert [name for name in names if f":{name}" not in said] == []
+    kept = ["192.0.2.100", "old.example.org"]
+    assert [name for name in [*names, *kept] if f":{name}" not in said] == []
     # Nothing is left of the folder beside.
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["kubeadm-init.yaml", "own.yaml", "pki"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["before.yaml", "kubeadm-init.yaml", "pki"]
 
 
 @pytest.mark.parametrize(("new", "still"), [("certificates", True), ("configuration", False)])
@@ -117,10 +121,10 @@ def test_renewed_certificates_do_not_hide_a_configuration_that_is_still_to_be_ap
 
 
 def test_names_of_the_api_are_names_or_addresses() -> None:
-    odd = ["https://api.example.org", "api.example.org:6443", ""]
+    odd = ["https://api.example.org", "api.example.org:6443", "api.example.org.", "a..b", "12:34", ""]
     (fault,) = [
         one
-        for one in inventory_faults(kubernetes_api_names=[*odd, "api.example.org", "192.0.2.9", "2001:db8::9"])
+        for one in inventory_faults(kubernetes_api_names=[*odd, "API.example.org", "192.0.2.9", "2001:db8::9"])
         if one.startswith("kubernetes_api_names")
     ]
     assert "2001" not in fault

@@ -121,3 +121,18 @@ def test_an_upgrade_goes_by_the_kubevirt_that_runs_and_not_by_the_inventory() ->
 def test_an_upgrade_is_refused_where_the_cluster_does_not_tell_its_kubevirt() -> None:
     (fault,) = mismatch("1.35.2", {"failed": True, "msg": "connection refused"}, kubernetes_kubeconfig="/root/config")
     assert fault == "kubernetes_kubeconfig: /root/config: the cluster does not tell its KubeVirt (connection refused)"
+
+
+def test_an_upgrade_is_refused_where_the_endpoint_is_new_too() -> None:
+    own = task_vars("upgrade_preflight.yml", "Stop on any fault")
+    known = {
+        "n1": {"__kubernetes_known_by": {"stdout": "https://192.0.2.100:8443"}},
+        "n2": {"__kubernetes_known_by": {}},
+        "n3": {},
+    }
+    given = {**own, "hostvars": known, "ansible_play_hosts": list(known)}
+    assert value("__kubernetes_renamed", **given, kubernetes_api_endpoint="192.0.2.100:8443") == []
+    (fault,) = value("__kubernetes_renamed", **given, kubernetes_api_endpoint="api.example.org:8443")
+    assert fault.startswith(
+        "https://192.0.2.100:8443, by which the cluster is known, is not kubernetes_api_endpoint api"
+    )
