@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -97,3 +99,26 @@ def test_the_api_server_reads_its_keys() -> None:
     (mount,) = api_server["extraVolumes"]
     assert Path(arguments(api_server)["encryption-provider-config"]).parent == Path(mount["mountPath"])
     assert mount["readOnly"]
+
+
+# A host whose bridge has an address, or has none at all.
+IP = """#!/bin/sh
+case "$*" in
+  "link show dev cni0") [ -n "$BRIDGE" ] ;;
+  "-oneline address show dev cni0 to $BRIDGE") echo cni0 ;;
+  "link delete dev cni0") echo deleted ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("bridge", "said"), [("", ""), ("10.244.4.0/24", ""), ("10.244.3.0/24", "deleted\n")])
+def test_a_bridge_of_an_earlier_membership_goes_before_pods_need_it(bridge: str, said: str, tmp_path: Path) -> None:
+    program = tmp_path / "ip"
+    program.write_text(IP)
+    program.chmod(0o755)
+    unit = text("kubevirt-ha-routes.service.j2", __kubernetes_cidrs={"n1": "10.244.4.0/24"}, hostvars={})
+    (line,) = [line for line in unit.splitlines() if "cni0" in line]
+    command = shlex.split(line.removeprefix("ExecStart="))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "BRIDGE": bridge}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == said
