@@ -56,7 +56,7 @@ def test_it_is_laid_out_on_an_etcd_of_others(tmp_path: Path) -> None:
         kept = external_etcd.etcdctl(addresses) + " get --keys-only /registry/namespaces/written-with-two-members"
         assert "/registry/namespaces/written-with-two-members" in platform.on_node("n1", kept)
         told = platform.play("status", *given)
-        assert "https://10.77.0.13:12379" in told.text
+        assert "A member of etcd does not answer or complains" in " ".join(told.text.split()), told.text[-6000:]
         gone = platform.play("uninstall", *given, *ALL)
         assert gone.code == 0, gone.text[-6000:]
         # It is not the platform's: what was kept in it stays there.
