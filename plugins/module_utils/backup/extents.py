@@ -25,6 +25,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import mmap
 import os
 import struct
 import sys
@@ -67,17 +68,48 @@ def extents(file: int, size: int) -> Iterator[int]:
         position = -(-end // BLOCK) * BLOCK
 
 
-def read_block(file: int, number: int, size: int) -> bytes:
-    """A block's bytes, fewer at the file's end."""
-    wanted = min(BLOCK, size - number * BLOCK)
-    parts: list[bytes] = []
-    while wanted > 0:
-        part = os.pread(file, wanted, number * BLOCK + sum(map(len, parts)))
-        if not part:
-            raise Broken("the file became shorter while it was read")
-        parts.append(part)
-        wanted -= len(part)
-    return b"".join(parts)
+class Reader:
+    """A file without this host's page cache: of a file that another host writes to, the cache may be older than that.
+
+    GlusterFS's mounts keep pages for about a second after another host has changed them, over an open of the file, too.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.file = os.open(path, os.O_RDONLY)
+        self._direct = -1
+        with contextlib.suppress(OSError):  # not every file system knows it
+            self._direct = os.open(path, os.O_RDONLY | os.O_DIRECT)
+        os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)
+        self._buffer = mmap.mmap(-1, BLOCK)  # lies where O_DIRECT wants it
+
+    def close(self) -> None:
+        """Closes it."""
+        for file in (self.file, self._direct):
+            if file >= 0:
+                os.close(file)
+        self._buffer.close()
+
+    def block(self, number: int, size: int) -> bytes:
+        """A block's bytes, fewer at the file's end."""
+        begin, wanted = number * BLOCK, min(BLOCK, size - number * BLOCK)
+        data = self._directly(begin)[:wanted]
+        while len(data) < wanted:
+            part = os.pread(self.file, wanted - len(data), begin + len(data))
+            if not part:
+                raise Broken("the file became shorter while it was read")
+            data += part
+        return data
+
+    def _directly(self, begin: int) -> bytes:
+        """What one direct read gives; nothing where the file system does not let it be read so."""
+        if self._direct < 0:
+            return b""
+        try:
+            return self._buffer[: os.preadv(self._direct, [self._buffer], begin)]
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return b""
 
 
 class Sender:
@@ -118,13 +150,13 @@ def wanted_blocks(file: int, size: int, wanted: dict[str, Any], known: Sequence[
 
 def send_file(path: str, out: IO[bytes], wanted: dict[str, Any], known: Sequence[bytes] | None = None) -> None:
     """Sends what is wanted of a file; with `known`, the digests of what is there already, only what differs from that."""
-    file = os.open(path, os.O_RDONLY)
+    reader = Reader(path)
     try:
-        size = os.lseek(file, 0, os.SEEK_END)
+        size = os.lseek(reader.file, 0, os.SEEK_END)
         sender, spent = Sender(out), 0.0
-        for number in wanted_blocks(file, size, wanted, known):
+        for number in wanted_blocks(reader.file, size, wanted, known):
             began = time.monotonic()
-            block = read_block(file, number, size)
+            block = reader.block(number, size)
             found = digest(block)
             spent += time.monotonic() - began
             before = EMPTY if known is None or number >= len(known) else known[number]
@@ -132,7 +164,7 @@ def send_file(path: str, out: IO[bytes], wanted: dict[str, Any], known: Sequence
                 sender.send(number * BLOCK, block)
         sender.end(size, round(spent, 3))
     finally:
-        os.close(file)
+        reader.close()
 
 
 def whole(source: IO[bytes], count: int) -> bytes:

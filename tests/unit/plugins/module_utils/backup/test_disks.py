@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import io
+import mmap
 import os
 import subprocess
 import sys
@@ -201,6 +204,54 @@ def test_a_read_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(DiskFailed, match="took too long"):
         HostFiles(Host("n1", (str(slow),))).read(str(source), Regions(str(tmp_path / "b")), seconds=0.3)
     assert time.monotonic() - begun < 15
+
+
+def cached(path: Path) -> int:
+    """How many pages of a file this host keeps."""
+    size = path.stat().st_size
+    count = -(-size // mmap.PAGESIZE)
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), size) as pages:
+        resident = (ctypes.c_ubyte * count)()
+        start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+        assert ctypes.CDLL(None).mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), resident) == 0
+        return sum(each & 1 for each in resident)
+
+
+def test_a_disk_is_not_read_out_of_the_page_cache_which_may_be_older_than_the_disk(tmp_path: Path) -> None:
+    path = disk(tmp_path / "disk.img", 3 * extents.BLOCK + 4096, b0=b"a", **{f"b{2 * extents.BLOCK}": b"c"})
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
+    except OSError as error:
+        pytest.skip(f"the file system of {tmp_path} does not know O_DIRECT: {error}")
+    os.sync()
+    assert cached(path) > 0
+    out = io.BytesIO()
+    extents.send_file(str(path), out, {})
+    assert cached(path) == 0
+    out.seek(0)
+    found = [offset for offset, _data in extents.frames(out)]
+    assert found == [0, 2 * extents.BLOCK, extents.LAST]
+
+
+def test_a_disk_that_cannot_be_read_directly_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = disk(tmp_path / "disk.img", extents.BLOCK + 1000, b0=b"a", **{f"b{extents.BLOCK}": b"b"})
+    wanted = io.BytesIO()
+    extents.send_file(str(path), wanted, {})
+
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.EINVAL, "not so")
+
+    monkeypatch.setattr(os, "preadv", refuse)
+    found = io.BytesIO()
+    extents.send_file(str(path), found, {})
+    assert blocks_of(found) == blocks_of(wanted) != []
+
+
+def blocks_of(stream: io.BytesIO) -> list[tuple[int, bytes]]:
+    stream.seek(0)
+    return [(offset, data) for offset, data in extents.frames(stream) if offset != extents.LAST]
 
 
 def test_the_program_runs_alone(tmp_path: Path) -> None:
