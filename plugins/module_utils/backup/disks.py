@@ -74,7 +74,7 @@ class Hosts:
                 said = "; ".join(str(error).rstrip(".") for error in errors) or "backup_disk_hosts is empty"
                 fix = "Let the backup host reach one that has the shared file system mounted"
                 raise DiskFailed("no host gives the disk's file", where=path, why=said, fix=fix)
-        return HostFiles(self._answering[node])
+        return HostFiles(self._answering[node], shared=not node)
 
     @staticmethod
     def here() -> HostFiles:
@@ -83,10 +83,11 @@ class Hosts:
 
 
 class HostFiles:
-    """Files of one host."""
+    """Files of one host. shared: whether other hosts write to them."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *, shared: bool = True) -> None:
         self.name = host.name
+        self._shared = shared
         self._command = host.command
 
     def look(self, path: str) -> Look:
@@ -152,7 +153,7 @@ class HostFiles:
         digests, sent = dict(known.digests), 0
         try:
             with contextlib.suppress(BrokenPipeError):
-                stdin.write(known.asked(parts))
+                stdin.write(known.asked(parts, shared=self._shared))
                 stdin.close()
             for offset, data in extents.frames(stdout):
                 if offset == LAST:
@@ -246,10 +247,15 @@ class Known:
     seconds: float = 0.0
     allocated: int = 0
 
-    def asked(self, parts: Parts | None) -> bytes:
+    def asked(self, parts: Parts | None, *, shared: bool) -> bytes:
         """What `extents.py` is asked for: what differs from this."""
         count = max(self.digests, default=-1) + 1
-        wanted = {"span": parts.span if parts else 0, "only": parts.numbers if parts else None, "known": count}
+        wanted = {
+            "span": parts.span if parts else 0,
+            "only": parts.numbers if parts else None,
+            "known": count,
+            "shared": shared,
+        }
         return json.dumps(wanted).encode() + b"\n" + b"".join(self.digests.get(each, EMPTY) for each in range(count))
 
 

@@ -10,8 +10,8 @@ answers go to standard output:
 - `map PATH ROOT`: of a file of GlusterFS on a brick whose folder is ROOT, what of it exists there and when it was changed:
   {"span": bytes of a part, "stamps": {its number: [time of change in ns, allocated bytes]}}; span 0 where it has no parts
 - `read PATH`: frames of what the file holds. Standard input tells what is wanted, a line of JSON: {"span", "only": numbers
-  of the parts of that many bytes that are read, None for all, "known": how many digests of blocks follow}. With digests
-  only blocks that differ from them are sent.
+  of the parts of that many bytes that are read, None for all, "known": how many digests of blocks follow, "shared": whether
+  other hosts write to it}. With digests only blocks that differ from them are sent.
 - `write PATH SIZE OWNER FORCE`: writes a file of that size from frames on standard input, whole or not at all
 - `remove PATH`: removes a file that may be missing
 
@@ -69,25 +69,33 @@ def extents(file: int, size: int) -> Iterator[int]:
 
 
 class Reader:
-    """A file without this host's page cache: of a file that another host writes to, the cache may be older than that.
+    """A file, past this host's page cache where others write to it: the cache may be older than what they have written.
 
     GlusterFS's mounts keep pages for about a second after another host has changed them, over an open of the file, too.
     """
 
-    def __init__(self, path: str) -> None:
-        self.file = os.open(path, os.O_RDONLY)
-        self._direct = -1
-        with contextlib.suppress(OSError):  # not every file system knows it
-            self._direct = os.open(path, os.O_RDONLY | os.O_DIRECT)
-        os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)
+    def __init__(self, path: str, *, shared: bool) -> None:
+        self._stack = contextlib.ExitStack()
         self._buffer = mmap.mmap(-1, BLOCK)  # lies where O_DIRECT wants it
+        self._stack.callback(self._buffer.close)
+        self.file, self._direct = self._open(path, os.O_RDONLY), -1
+        if shared:
+            os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)
+            try:
+                self._direct = self._open(f"/proc/self/fd/{self.file}", os.O_RDONLY | os.O_DIRECT)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # the file system does not know it
+                    self.close()
+                    raise
+
+    def _open(self, path: str, flags: int) -> int:
+        file = os.open(path, flags)
+        self._stack.callback(os.close, file)
+        return file
 
     def close(self) -> None:
         """Closes it."""
-        for file in (self.file, self._direct):
-            if file >= 0:
-                os.close(file)
-        self._buffer.close()
+        self._stack.close()
 
     def block(self, number: int, size: int) -> bytes:
         """A block's bytes, fewer at the file's end."""
@@ -150,7 +158,7 @@ def wanted_blocks(file: int, size: int, wanted: dict[str, Any], known: Sequence[
 
 def send_file(path: str, out: IO[bytes], wanted: dict[str, Any], known: Sequence[bytes] | None = None) -> None:
     """Sends what is wanted of a file; with `known`, the digests of what is there already, only what differs from that."""
-    reader = Reader(path)
+    reader = Reader(path, shared=bool(wanted.get("shared", True)))
     try:
         size = os.lseek(reader.file, 0, os.SEEK_END)
         sender, spent = Sender(out), 0.0

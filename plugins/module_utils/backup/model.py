@@ -22,6 +22,7 @@ FROZEN, SNAPSHOTTED, CRASH_CONSISTENT, STOPPED = "frozen", "snapshot", "crash-co
 MACHINE, ETCD, OBJECTS = "vm", "etcd", "objects"
 # Parts of a run beside etcd and objects.
 MACHINES, VERIFY = "machines", "verify"
+PARTS = (ETCD, OBJECTS, MACHINES, VERIFY)
 RECORD = "record.json"
 MACHINE_FILE = "machine.json"
 CLAIMS_FILE = "claims.json"

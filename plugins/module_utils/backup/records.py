@@ -6,7 +6,7 @@ cluster.
 
 {"repository": {"location", "id"}, "machines": {key: newest backup}, "etcd", "objects": newest backup each,
 "selected": keys of the machines that are to be backed up, "proven": the last restore that was booted or opened,
-"checked": the last look at the repository, "run": the last run that ended, {"at", "parts", "failed": why each thing was not taken}}
+"checked": the last look at the repository, "run": the last run that ended, {"at", "failures": {part: why things of it were not taken, by the last run of it}}}
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import MACHINE
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import MACHINE, PARTS
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restic_output import Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, NotFound
@@ -103,12 +103,11 @@ def merged(state: Mapping[str, Any], snapshots: Iterable[Snapshot], **more: Any)
     return {**kept, **newest(snapshots), **more}
 
 
-def run(before: Mapping[str, Any], parts: Iterable[str], failed: Iterable[str], at: str) -> Object:
+def run(before: Mapping[str, Any], parts: Iterable[str], failed: Mapping[str, Sequence[str]], at: str) -> Object:
     """The last run; one of other parts does not hide what an earlier one could not take."""
-    wanted = set(parts)
-    kept = before.get("failed") or [] if not set(before.get("parts") or ()) <= wanted else []
-    asked = wanted | set(before.get("parts") or ()) if kept else wanted
-    return {"at": at, "parts": sorted(asked), "failed": list(dict.fromkeys([*kept, *failed]))}
+    asked = set(parts)
+    kept = {part: why for part, why in (before.get("failures") or {}).items() if part in PARTS and part not in asked}
+    return {"at": at, "failures": {**kept, **failed}}
 
 
 def publish(client: Client, state: Mapping[str, Any]) -> None:

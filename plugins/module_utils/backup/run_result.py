@@ -31,7 +31,13 @@ class Result:
     kubevirt_source: str = ""
     warnings: list[str] = field(default_factory=list)
     errors: list[HaError] = field(default_factory=list)
+    failed: dict[str, list[str]] = field(default_factory=dict)
     total: int = 0
+
+    def fail(self, part: str, error: HaError) -> None:
+        """Notes what a part failed with, for now and for whoever looks at the cluster later."""
+        self.errors.append(error)
+        self.failed.setdefault(part, []).append(str(error))
 
     @property
     def failure(self) -> HaError | None:

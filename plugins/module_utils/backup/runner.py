@@ -35,6 +35,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model i
     MACHINE,
     MACHINES,
     OBJECTS,
+    PARTS,
     RECORD,
     VERIFY,
     Plan,
@@ -54,7 +55,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import source_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DEPLOYMENT, NAMESPACE
 
-PARTS = (ETCD, OBJECTS, MACHINES, VERIFY)
+# What a run does besides its parts, and may fail with.
+_FORGETTING, _NOTING = "forgetting", "noting"
 
 
 class Run:
@@ -123,7 +125,8 @@ class Run:
             given = self.settings
             bricks = Bricks(given.brick_hosts, given.mount, given.brick)
             work = Parts(given, client, self.restic, self._hosts, bricks, holder, result.kubevirt_source)
-            result.errors += planned.against + ([] if lenient else [HaError(what) for what in planned.later])
+            for error in planned.against + ([] if lenient else [HaError(what) for what in planned.later]):
+                result.fail(MACHINES if MACHINES in parts else OBJECTS, error)
             result.total += len(result.errors)
             self._take_all(work, parts, planned.found, result)
             result.seconds = time.monotonic() - began
@@ -143,11 +146,11 @@ class Run:
     def _take_all(self, work: Parts, parts: Sequence[str], found: planning.Found, result: Result) -> None:
         if ETCD in parts and self.settings.etcd.endpoints:
             result.total += 1
-            with self._noting(result):
+            with self._noting(result, ETCD):
                 result.etcd = self._etcd(work.client)
         if OBJECTS in parts and self.settings.namespaces:
             result.total += 1
-            with self._noting(result):
+            with self._noting(result, OBJECTS):
                 result.objects = self._objects(work.client)
         for plan in result.plans:
             result.total += 1
@@ -157,12 +160,12 @@ class Run:
             result.machines.append(outcome)
             result.warnings += outcome.warnings
             if outcome.error:
-                result.errors.append(_of(plan, outcome.error))
-        with self._noting(result):
+                result.fail(MACHINES, _of(plan, outcome.error))
+        with self._noting(result, _FORGETTING):
             result.forgotten = self._forget(result)
         if VERIFY in parts:
             result.total += 1
-            with self._noting(result):
+            with self._noting(result, VERIFY):
                 result.checked = checking.check(self.restic, self.settings.verify_subset)
                 failure = result.checked.failure(self.restic.where)
                 if failure:
@@ -170,13 +173,13 @@ class Run:
 
     @staticmethod
     @contextlib.contextmanager
-    def _noting(result: Result) -> Iterator[None]:
+    def _noting(result: Result, part: str) -> Iterator[None]:
         """What a part fails with does not stop the others; neither does a disk that is full."""
         try:
             with written("backup_spool_dir"):
                 yield
         except HaError as error:
-            result.errors.append(error)
+            result.fail(part, error)
 
     def _etcd(self, client: Client) -> dict[str, Any]:
         folder = os.path.join(self.settings.spool, ETCD)
@@ -236,15 +239,14 @@ class Run:
 
     def _settle(self, client: Client, parts: Sequence[str], result: Result) -> None:
         """Writes down what there is now."""
-        failed = [str(one) for one in result.errors]
         more: dict[str, Any] = {}
         if MACHINES in parts:
             more["selected"] = result.selected
         if result.checked:
             more["checked"] = {"at": time_text(time.time()), **result.checked.as_dict()}
-        with self._noting(result):
+        with self._noting(result, _NOTING):
             before = records.read(self.settings.state_dir).get("run") or {}
-            self.note(client, run=records.run(before, parts, failed, time_text(time.time())), **more)
+            self.note(client, run=records.run(before, parts, result.failed, time_text(time.time())), **more)
 
     def note(self, client: Client | None, **more: Any) -> dict[str, Any]:
         """Brings the state up to date with the repository; where there is a client, its ConfigMap, too."""

@@ -15,11 +15,11 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import (
     restore,
     run_result,
-    runner,
     settings,
     signals,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.hold import connect
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import PARTS
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import Wanted
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, InputError
@@ -46,7 +46,7 @@ def settings_faults(params: Mapping[str, Any]) -> Iterator[str]:
 
 def take_spec() -> ArgumentSpec:
     """Of the module `backup`."""
-    part = {"type": "list", "elements": "str", "choices": list(runner.PARTS), "default": list(runner.PARTS)}
+    part = {"type": "list", "elements": "str", "choices": list(PARTS), "default": list(PARTS)}
     return _with_settings({"parts": part, "missing": {"type": "str", "choices": ["fail", "warn"], "default": "fail"}})
 
 

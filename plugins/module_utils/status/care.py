@@ -88,7 +88,7 @@ def _run(facts: Facts, told: Mapping[str, Any]) -> tuple[Row, list[Finding]]:
     found = told.get("run")
     if not found:
         return (Cell("last run"), Cell("none is known", WARN), Cell(""), Cell("")), []
-    failed = [str(one) for one in found.get("failed") or []]
+    failed = [str(one) for part in (found.get("failures") or {}).values() for one in part]
     age = facts.now - _moment(str(found.get("at") or ""))
     ended = Cell(f"{span(age)} ago", WARN if age > facts.limits.backup_hours * 3600 else GOOD)
     told_of = Cell(f"{len(failed)} failed" if failed else "all of it", WARN if failed else GOOD)

@@ -31,6 +31,7 @@ Dir::Etc::SourceParts "-";
 Dir::State::Lists "$work/lists";
 Dir::State::Status "/dev/null";
 Dir::Cache "$work/cache";
+APT::Default-Release "";
 Acquire::Languages "none";
 Acquire::http::Timeout "10";
 Acquire::AllowInsecureRepositories "false";

@@ -126,8 +126,11 @@ def test_it_goes_again_with_its_machines_moved(with_fourth: tuple[Path, Path]) -
     killed_and_completed("remove_node", *given, at="PLAY [Take away what made it a node]", inventory=apart)
     assert FOURTH not in {item["metadata"]["name"] for item in platform.get("nodes")["items"]}
     assert platform.machines() == running
-    left = platform.on_node(FOURTH, "ip link show dev cni0 2>&1; iptables-save | grep KUBE-; true")
-    assert "does not exist" in left and "KUBE-" not in left, left
+    left = platform.on_node(
+        FOURTH, "ip link show dev cni0 2>&1; ip route; iptables-save | grep -e KUBE- -e MASQUERADE; true"
+    )
+    assert "does not exist" in left, left
+    assert [word for word in ("10.244.", "KUBE-", "MASQUERADE") if word in left] == [], left
     nothing_to_do("remove_node", *given, inventory=apart)
 
 

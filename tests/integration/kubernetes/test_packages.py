@@ -35,6 +35,7 @@ APT_CONFIG = """
 Acquire::http::Proxy::127.0.0.1 "DIRECT";
 Acquire::AllowInsecureRepositories "true";
 APT::Get::AllowUnauthenticated "true";
+APT::Default-Release "bookworm";
 APT::Update::Post-Invoke {{ "touch {}/hook"; }};
 """
 

@@ -38,7 +38,16 @@ def test_a_repository_is_an_address_and_a_suite_and_nothing_else(line: str) -> N
 
 
 def test_a_repository_may_have_components() -> None:
-    assert faults(kubernetes_package_repository="http://mirror.example.org/kubernetes stable main") == []
+    assert faults(kubernetes_package_repository="https://mirror.example.org/kubernetes stable main") == []
+
+
+def test_a_key_is_not_taken_over_a_way_that_proves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(ARMOURED)
+    line = "http://mirror.example.org/deb/ /"
+    (fault,) = faults(kubernetes_package_repository=line)
+    assert "set kubernetes_package_key_file" in fault
+    assert faults(kubernetes_package_repository=line, kubernetes_package_key_file=str(tmp_path / "key")) == []
+    assert faults(kubernetes_package_repository="http://127.0.0.1:8000/ /") == []
 
 
 @pytest.mark.parametrize("content", [ARMOURED, BINARY, b"\x99\x01\x0d\x04", b"\xc6\x33\x04"])

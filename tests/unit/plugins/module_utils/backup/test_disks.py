@@ -23,6 +23,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks i
     DiskFailed,
     HostFiles,
     Hosts,
+    Known,
     Parts,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.regions import REGION, Regions
@@ -231,6 +232,31 @@ def test_a_disk_is_not_read_out_of_the_page_cache_which_may_be_older_than_the_di
     out.seek(0)
     found = [offset for offset, _data in extents.frames(out)]
     assert found == [0, 2 * extents.BLOCK, extents.LAST]
+
+
+def test_a_disk_that_only_its_own_node_writes_to_is_read_out_of_the_page_cache(tmp_path: Path) -> None:
+    path = disk(tmp_path / "disk.img", extents.BLOCK, b0=b"a")
+    os.sync()
+    extents.send_file(str(path), io.BytesIO(), {"shared": False})
+    assert cached(path) > 0
+    assert b'"shared": false' in Known().asked(None, shared=False)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN])
+def test_a_file_system_that_fails_is_not_read_out_of_the_page_cache_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = disk(tmp_path / "disk.img", extents.BLOCK, b0=b"a")
+    really = os.open
+
+    def opened(name: str, flags: int) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(number, "broken")
+        return really(name, flags)
+
+    monkeypatch.setattr(os, "open", opened)
+    with pytest.raises(OSError, match="broken"):
+        extents.send_file(str(path), io.BytesIO(), {})
 
 
 def test_a_disk_that_cannot_be_read_directly_is_read_all_the_same(

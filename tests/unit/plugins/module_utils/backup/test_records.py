@@ -11,19 +11,25 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import 
 WHY = "vm demo/a: no host gives the disk's file"
 
 
+MACHINES = {"machines": [WHY]}
+ETCD = {"etcd": ["etcd: no answer"]}
+Runs = list[tuple[list[str], dict[str, list[str]]]]
+
+
 @pytest.mark.parametrize(
-    ("parts", "failed", "still"),
+    ("runs", "still"),
     [
-        (["etcd"], [], [WHY]),
-        (["etcd"], ["etcd: no answer"], [WHY, "etcd: no answer"]),
-        (["machines"], [], []),
-        (["machines"], [WHY], [WHY]),
-        (["etcd", "machines"], [], []),
+        ([(["etcd"], {})], MACHINES),
+        ([(["etcd"], ETCD)], {**MACHINES, **ETCD}),
+        ([(["machines"], {})], {}),
+        ([(["machines"], MACHINES)], MACHINES),
+        ([(["etcd"], {}), (["machines"], {})], {}),
+        ([(["etcd"], ETCD), (["machines"], {})], ETCD),
+        ([(["etcd"], {"forgetting": ["locked"]}), (["etcd"], {})], MACHINES),
     ],
 )
-def test_a_run_of_other_parts_does_not_hide_what_failed(parts: list[str], failed: list[str], still: list[str]) -> None:
-    before = records.run({}, ["machines"], [WHY], "2026-01-01T00:00:00Z")
-    after = records.run(before, parts, failed, "2026-01-02T00:00:00Z")
-    assert (after["at"], after["failed"]) == ("2026-01-02T00:00:00Z", still)
-    whole = records.run(after, ["etcd", "machines"], [], "2026-01-03T00:00:00Z")
-    assert whole == {"at": "2026-01-03T00:00:00Z", "parts": ["etcd", "machines"], "failed": []}
+def test_a_run_of_other_parts_does_not_hide_what_failed(runs: Runs, still: dict[str, list[str]]) -> None:
+    state = records.run({}, ["etcd", "machines"], MACHINES, "2026-01-01T00:00:00Z")
+    for parts, failed in runs:
+        state = records.run(state, parts, failed, "2026-01-02T00:00:00Z")
+    assert state == {"at": "2026-01-02T00:00:00Z", "failures": still}

@@ -141,7 +141,7 @@ def cluster() -> Object:
 def backups() -> Object:
     """What the backup host says: a whole run, two machines, a restore three days ago, a sound repository."""
     return {
-        "run": {"at": ago(1800), "failed": []},
+        "run": {"at": ago(1800), "failures": {}},
         "selected": ["demo/demo-1", "demo/demo-2"],
         "machines": {"demo/demo-1": {"taken_at": ago(7200)}, "demo/demo-2": {"taken_at": ago(3600)}},
         "proven": {"at": ago(3 * 86400), "machine": "demo/demo-1"},

@@ -153,7 +153,7 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
         "warn",
     ),
     "failed run": (
-        set_("cluster/details/backups/run/failed", ["vm demo/demo-1: no host gives the disk's file"]),
+        set_("cluster/details/backups/run/failures", {"machines": ["vm demo/demo-1: no host gives the disk's file"]}),
         "backup-failed",
         "backup",
         "warn",
