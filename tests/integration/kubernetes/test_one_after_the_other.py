@@ -33,7 +33,7 @@ PROGRAMS = {
     "kubectl": "true",
     "ctr": 'case "$*" in *"containers list"*) echo one ;; *"tasks list"*) echo one 1 RUNNING ;; esac',
     # What a host whose name is in the file does not answer is its API server.
-    "curl": 'case "$*" in *"$(cat "$DOWN"):6443"*) echo refused >>"$LOG"; exit 7 ;; *:6443*) echo "${*: -1} answers" >>"$LOG" ;; esac',
+    "curl": 'case "${*: -1}" in *"$(cat "$DOWN"):6443"*) echo refused >>"$LOG"; exit 7 ;; *:6443*) echo "${*: -1} answers" >>"$LOG" ;; esac',
 }
 
 
