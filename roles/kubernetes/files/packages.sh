@@ -23,7 +23,7 @@ if grep --quiet --text -e '-----BEGIN PGP PUBLIC KEY BLOCK-----' "$key"; then
   key=$work/key.asc # apt goes by the name
   mv "$work/key.gpg" "$key"
 fi
-echo "deb [signed-by=$key] $REPOSITORY" >"$work/sources.list"
+(umask 077 && echo "deb [signed-by=$key] $REPOSITORY" >"$work/sources.list") # the address may have a login in it
 # Whatever the host's apt may bear, nothing unsigned; none of its hooks.
 cat >"$work/apt.conf" <<CONF
 Dir::Etc::SourceList "$work/sources.list";

@@ -108,3 +108,9 @@ def test_a_host_names_what_the_repository_lacks(given: dict[str, Any], said: str
     found = host_faults(**{**GIVEN, "__kubernetes_outdated": ["kubeadm", "kubelet"], **given})
     assert len(found) == bool(said)
     assert all(fault.startswith(f"n1: kubernetes_package_repository {said}") for fault in found), found
+
+
+def test_a_login_in_the_address_is_not_told() -> None:
+    (fault,) = faults(kubernetes_package_repository="http://me:sesame@mirror.example.org/deb/ /")
+    assert "http://mirror.example.org/deb/ /" in fault
+    assert "sesame" not in fault
