@@ -92,7 +92,7 @@ def test_a_running_machine_is_paused_for_a_moment_and_its_disk_is_of_that_moment
     (entry,) = done["machines"]
     assert (entry["method"], entry["consistency"]) == ("copy", "crash-consistent")
     assert 0 < entry["frozen_seconds"] < 30
-    assert not site.paused()
+    until(lambda: not site.paused(), 30)
     assert done["verified"]["sound"]
     figures = {one["name"]: one["value"] for one in done["figures"]}
     assert figures["backup_frozen_seconds"] == entry["frozen_seconds"]
@@ -144,7 +144,7 @@ def test_what_a_lost_host_left_held_is_let_go_by_the_release(site: Site) -> None
     out, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert out == f"let go: {site.namespace}/v\n"
-    assert not site.paused()
+    until(lambda: not site.paused(), 30)
     assert list(held.iterdir()) == []
 
 
