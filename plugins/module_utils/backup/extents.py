@@ -100,24 +100,21 @@ class Reader:
     def block(self, number: int, size: int) -> bytes:
         """A block's bytes, fewer at the file's end."""
         begin, wanted = number * BLOCK, min(BLOCK, size - number * BLOCK)
-        data = self._directly(begin)[:wanted]
+        data = b""
         while len(data) < wanted:
-            part = os.pread(self.file, wanted - len(data), begin + len(data))
+            part = self._part(begin + len(data))[: wanted - len(data)]
             if not part:
                 raise Broken("the file became shorter while it was read")
             data += part
         return data
 
-    def _directly(self, begin: int) -> bytes:
-        """What one direct read gives; nothing where the file system does not let it be read so."""
+    def _part(self, at: int) -> bytes:
+        """What one read gives; nothing at the file's end. OSError where a file that is opened directly cannot be read so."""
         if self._direct < 0:
+            return os.pread(self.file, BLOCK, at)
+        if at % mmap.PAGESIZE:  # a direct read ends at such a place only where the file does
             return b""
-        try:
-            return self._buffer[: os.preadv(self._direct, [self._buffer], begin)]
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            return b""
+        return self._buffer[: os.preadv(self._direct, [self._buffer], at)]
 
 
 class Sender:

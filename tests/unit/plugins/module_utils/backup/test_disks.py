@@ -247,6 +247,12 @@ def test_a_file_system_that_fails_is_not_read_out_of_the_page_cache_instead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     path = disk(tmp_path / "disk.img", extents.BLOCK, b0=b"a")
+    refuse_to_open_directly(monkeypatch, number)
+    with pytest.raises(OSError, match="broken"):
+        extents.send_file(str(path), io.BytesIO(), {})
+
+
+def refuse_to_open_directly(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     really = os.open
 
     def opened(name: str, flags: int) -> int:
@@ -255,24 +261,51 @@ def test_a_file_system_that_fails_is_not_read_out_of_the_page_cache_instead(
         return really(name, flags)
 
     monkeypatch.setattr(os, "open", opened)
-    with pytest.raises(OSError, match="broken"):
-        extents.send_file(str(path), io.BytesIO(), {})
 
 
-def test_a_disk_that_cannot_be_read_directly_is_read_all_the_same(
+def test_a_file_system_that_knows_no_direct_reads_is_read_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = disk(tmp_path / "disk.img", extents.BLOCK + 1000, b0=b"a", **{f"b{extents.BLOCK}": b"b"})
     wanted = io.BytesIO()
     extents.send_file(str(path), wanted, {})
+    refuse_to_open_directly(monkeypatch, errno.EINVAL)
+    found = io.BytesIO()
+    extents.send_file(str(path), found, {})
+    assert blocks_of(found) == blocks_of(wanted) != []
+
+
+def test_a_direct_read_that_is_refused_is_no_reason_to_read_what_the_cache_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = disk(tmp_path / "disk.img", extents.BLOCK, b0=b"a")
+    open_plainly(monkeypatch)
 
     def refuse(*_arguments: object) -> int:
         raise OSError(errno.EINVAL, "not so")
 
     monkeypatch.setattr(os, "preadv", refuse)
+    with pytest.raises(OSError, match="not so"):
+        extents.send_file(str(path), io.BytesIO(), {})
+
+
+def test_a_direct_read_that_gives_less_is_read_on_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = disk(tmp_path / "disk.img", extents.BLOCK + 1000, b0=b"a", b8192=b"m", **{f"b{extents.BLOCK}": b"b"})
+    wanted = io.BytesIO()
+    extents.send_file(str(path), wanted, {})
+    open_plainly(monkeypatch)
+    really = os.preadv
+    short = 2 * mmap.PAGESIZE
+    monkeypatch.setattr(os, "preadv", lambda file, buffers, at: really(file, [memoryview(buffers[0])[:short]], at))
     found = io.BytesIO()
     extents.send_file(str(path), found, {})
     assert blocks_of(found) == blocks_of(wanted) != []
+
+
+def open_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are opened for direct reads, whether the file system of this host knows them or not."""
+    really = os.open
+    monkeypatch.setattr(os, "open", lambda name, flags: really(name, flags & ~os.O_DIRECT))
 
 
 def blocks_of(stream: io.BytesIO) -> list[tuple[int, bytes]]:
