@@ -31,6 +31,9 @@ _FINAL = {
 # Trouble of the API server that the controller met, not of the machine: it tries again by itself.
 _PASSING = ("failed calling webhook", "etcdserver", "connection refused", "the server is currently unable")
 _CONTROLLER_RETRIES = 60.0
+# KubeVirt starts a machine again 10, 40, 90 s and so on after each start that failed: one alone, by a node that was lost or
+# a second start of the storage, says nothing of the machine.
+_STARTS = 3
 _FIX_FAILURE = "Correct the machine's spec, then run again"
 
 
@@ -78,6 +81,11 @@ def describe(vm: Object) -> str:
         one = conditions.find(vm, kind)
         if one.get("status") == bad:
             parts.append(conditions.describe(one))
+    starts = found.get("startFailure") or {}
+    if starts.get("consecutiveFailCount"):
+        parts.append(
+            f"starts that failed one after another: {starts['consecutiveFailCount']}, next one at {starts.get('retryAfterTimestamp')}"
+        )
     return "; ".join(part for part in parts if part)
 
 
@@ -94,6 +102,9 @@ def ready(vm: Object | None, *, unschedulable_grace: float = 60.0) -> Verdict:
         passing = any(sign in str(conditions.find(vm, "Failure").get("message")) for sign in _PASSING)
         grace = _CONTROLLER_RETRIES if passing else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FIX_FAILURE, grace=grace)
+    starts = (status(vm).get("startFailure") or {}).get("consecutiveFailCount")
+    if printable == "CrashLoopBackOff" and starts is not None and starts < _STARTS:
+        return Verdict(why=describe(vm))
     if printable in _FINAL:
         grace = unschedulable_grace if printable == "ErrorUnschedulable" else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FINAL[printable], grace=grace)
