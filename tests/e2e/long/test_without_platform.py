@@ -10,10 +10,31 @@ from pathlib import Path
 
 import external_etcd
 import platform_lab as platform
+import pytest
+import yaml
+from demo_run import LAB
 
 ENDPOINT = "10.77.0.100:8443"
 CONFIRMED = ("-e", f"uninstall_confirm={ENDPOINT}")
 ALL = (*CONFIRMED, "-e", "uninstall_virtual_machines=true", "-e", "uninstall_data=true")
+
+# Its packages are fetched and taken off again as the scenario of this storage does it.
+SCENARIO = "../molecule/shared_storage_ceph"
+OWN_CEPH = {
+    "shared_storage_backend": "cephfs",
+    "shared_storage_ceph_cluster": "own",
+    "shared_storage_ceph_file_size": "6Gi",
+    "shared_storage_failure_detection": "fastest",
+}
+EACH_NODE = {
+    "failover_drill_each_node": True,
+    "failover_drill_budget": {
+        "api_gap_seconds": 1.5,
+        "vip_gap_seconds": 1.5,
+        "write_stall_seconds": 30,
+        "requests_failed_beyond_gap": 0,
+    },
+}
 
 
 def test_machines_and_a_word_of_confirmation_stand_against_it() -> None:
@@ -65,6 +86,32 @@ def test_it_is_laid_out_on_an_etcd_of_others(tmp_path: Path) -> None:
         platform.play("uninstall", *given, *ALL)
         for name in addresses:
             external_etcd.stop(name, data=True)
+
+
+def test_it_is_laid_out_on_a_ceph_of_its_own_and_survives_each_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBEVIRT_HA_LAB", str(LAB))
+    # Recoveries are played by the watcher, with the inventory alone.
+    inventory = tmp_path / "inventory.yml"
+    given = yaml.safe_load(platform.INVENTORY.read_text())
+    given["all"]["vars"].update(OWN_CEPH)
+    inventory.write_text(yaml.safe_dump(given))
+    packages = platform.play(f"{SCENARIO}/prepare")
+    assert packages.code == 0, packages.text[-6000:]
+    try:
+        for name in ("site", "demo_vms"):
+            played = platform.play(name, inventory=inventory)
+            assert played.code == 0, played.text[-8000:]
+        again = platform.play("site", inventory=inventory)
+        assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
+        drill = platform.play("failover_drill", "-e", json.dumps(EACH_NODE), inventory=inventory)
+        assert drill.code == 0, drill.text[-8000:]
+    finally:
+        gone = platform.play("uninstall", *ALL, inventory=inventory)
+        cleaned = platform.play(f"{SCENARIO}/cleanup")
+    assert gone.code == 0, gone.text[-6000:]
+    assert cleaned.code == 0, cleaned.text[-6000:]
 
 
 def test_it_is_laid_out_again() -> None:
