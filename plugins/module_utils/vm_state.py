@@ -31,9 +31,10 @@ _FINAL = {
 # Trouble of the API server that the controller met, not of the machine: it tries again by itself.
 _PASSING = ("failed calling webhook", "etcdserver", "connection refused", "the server is currently unable")
 _CONTROLLER_RETRIES = 60.0
-# KubeVirt starts a machine again 10, 40, 90 s and so on after each start that failed: one alone, by a node that was lost or
-# a second start of the storage, says nothing of the machine.
+# KubeVirt starts a machine again 10, 40, 90 s and so on, or up to half as much more, after each start that failed: one alone,
+# by a node that was lost, says nothing of the machine. Under another run strategy it does not start it again.
 _STARTS = 3
+_STARTED_AGAIN = ("Always", "RerunOnFailure")
 _FIX_FAILURE = "Correct the machine's spec, then run again"
 
 
@@ -103,8 +104,13 @@ def ready(vm: Object | None, *, unschedulable_grace: float = 60.0) -> Verdict:
         grace = _CONTROLLER_RETRIES if passing else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FIX_FAILURE, grace=grace)
     starts = (status(vm).get("startFailure") or {}).get("consecutiveFailCount")
-    if printable == "CrashLoopBackOff" and starts is not None and starts < _STARTS:
-        return Verdict(why=describe(vm))
+    if (
+        printable == "CrashLoopBackOff"
+        and run_strategy(vm) in _STARTED_AGAIN
+        and starts is not None
+        and starts < _STARTS
+    ):
+        return Verdict(why=describe(vm), fix=_FINAL[printable])
     if printable in _FINAL:
         grace = unschedulable_grace if printable == "ErrorUnschedulable" else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FINAL[printable], grace=grace)

@@ -27,6 +27,7 @@ import hashlib
 import json
 import mmap
 import os
+import stat
 import struct
 import sys
 import time
@@ -157,6 +158,9 @@ def send_file(path: str, out: IO[bytes], wanted: dict[str, Any], known: Sequence
     """Sends what is wanted of a file; with `known`, the digests of what is there already, only what differs from that."""
     reader = Reader(path, shared=bool(wanted.get("shared", True)))
     try:
+        kind = os.fstat(reader.file).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISBLK(kind)):  # the size of a folder has no meaning
+            raise Broken("it is neither a file nor a block device")
         size = os.lseek(reader.file, 0, os.SEEK_END)
         sender, spent = Sender(out), 0.0
         for number in wanted_blocks(reader.file, size, wanted, known):

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Evicts the clients of a node that is off from a CephFS, so that others may open what they had open:
-`evict_clients.py FILESYSTEM SECONDS ADDRESS`.
+`evict_clients.py FILESYSTEM SECONDS ADDRESS...`, every address or name that the node may have mounted from.
 
-Ceph would wait for them for half a minute. Evicted, they are on the blocklist of the OSDs: none of theirs is written any more.
-Asks again while the active MDS is away; ends with 0 when no client of that address is left, else with 1 and one sentence.
+Ceph would wait for them until `session_autoclose` is over. Evicted, they are on the blocklist of the OSDs: none of theirs is written any
+more. Asks again while the active MDS is away; ends with 0 when no client of these addresses is left, else with 1 and one sentence.
 """
 
 from __future__ import annotations
@@ -37,28 +37,42 @@ def tell(filesystem: str, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=ANSWER_SECONDS).stdout
 
 
-def evict(filesystem: str, seconds: float, address: str) -> str:
+def resolved(addresses: list[str]) -> set[str]:
+    """What they stand for; OSError where none of them stands for anything."""
+    found: set[str] = set()
+    for address in addresses:
+        try:
+            found |= {str(entry[4][0]) for entry in socket.getaddrinfo(address, None)}
+        except OSError:
+            if address == addresses[-1] and not found:
+                raise
+    return found
+
+
+def evict(filesystem: str, seconds: float, addresses: list[str]) -> str:
     """What stood against it when the time was over; empty when none is left."""
-    end = time.monotonic() + seconds
+    end, where = time.monotonic() + seconds, ", ".join(addresses)
     while True:
         try:
-            addresses = {str(found[4][0]) for found in socket.getaddrinfo(address, None)}
-            left = clients_of(json.loads(tell(filesystem, "ls", "--format", "json")), addresses)
+            there = json.loads(tell(filesystem, "ls", "--format", "json"))
+            left = clients_of(there, resolved(addresses))
             if not left:
+                print(f"none of {len(there)} clients of {filesystem} is at {where}", flush=True)
                 return ""
             for client in left:
                 tell(filesystem, "evict", f"id={client}")
-                print(f"evicted client {client} of {address}", flush=True)
+                print(f"evicted client {client} of {where}", flush=True)
             reason = f"clients {left} were evicted and are not gone yet"
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
-            reason = f"the clients of {address} are not known: {error}"
+        except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+            said = str(getattr(error, "stderr", None) or "").strip()
+            reason = f"the clients of {where} are not known: {error}" + (f": {said}" if said else "")
         if time.monotonic() > end:
             return f"{filesystem}: {reason}"
         time.sleep(PAUSE_SECONDS)
 
 
-def main(filesystem: str, seconds: str, address: str) -> int:
-    said = evict(filesystem, float(seconds), address)
+def main(filesystem: str, seconds: str, *addresses: str) -> int:
+    said = evict(filesystem, float(seconds), list(addresses))
     if said:
         print(said, file=sys.stderr)
     return 1 if said else 0

@@ -29,6 +29,7 @@ OWN_CEPH = {
 EACH_NODE = {
     "failover_drill_each_node": True,
     "failover_drill_budget": {
+        "rto_seconds": 40,  # what Ceph takes without the eviction is more
         "api_gap_seconds": 1.5,
         "vip_gap_seconds": 1.5,
         "write_stall_seconds": 30,
@@ -97,10 +98,8 @@ def test_it_is_laid_out_on_a_ceph_of_its_own_and_survives_each_node(
     given = yaml.safe_load(platform.INVENTORY.read_text())
     given["all"]["vars"].update(OWN_CEPH)
     inventory.write_text(yaml.safe_dump(given))
-    packages = platform.play(f"{SCENARIO}/prepare")
-    assert packages.code == 0, packages.text[-6000:]
     try:
-        for name in ("site", "demo_vms"):
+        for name in (f"{SCENARIO}/prepare", "site", "demo_vms"):
             played = platform.play(name, inventory=inventory)
             assert played.code == 0, played.text[-8000:]
         again = platform.play("site", inventory=inventory)

@@ -102,13 +102,20 @@ def test_unschedulable_is_terminal_only_after_its_grace() -> None:
     )
 
 
-@pytest.mark.parametrize(("starts", "failed"), [(1, False), (2, False), (3, True)])
-def test_a_start_that_failed_is_waited_for_until_the_third(starts: int, failed: bool) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "starts", "failed"),
+    [("Always", 1, False), ("RerunOnFailure", 2, False), ("Always", 3, True), ("Once", 1, True), ("Manual", 1, True)],
+)
+def test_a_start_that_failed_is_waited_for_until_the_third_where_there_is_another(
+    strategy: str, starts: int, failed: bool
+) -> None:
     vm = machine(6, "CrashLoopBackOff")
+    vm["spec"] = {"runStrategy": strategy}
     vm["status"]["startFailure"] = {"consecutiveFailCount": starts, "retryAfterTimestamp": "2026-01-01T00:00:10Z"}
     verdict = vm_state.ready(vm)
     assert (verdict.failed, verdict.grace) == (failed, 0)
     assert f"starts that failed one after another: {starts}, next one at 2026-01-01T00:00:10Z" in verdict.why
+    assert "virt-launcher" in verdict.fix
 
 
 def test_a_failure_that_passes_within_its_grace_is_forgotten(api: Any, reply: Any) -> None:

@@ -60,8 +60,16 @@ def test_those_of_its_address_are_evicted_and_no_others(folder: Path, address: s
     assert {line.split()[1] for line in (folder / "asked").read_text().splitlines()} == {"mds.shared:0"}
 
 
-def test_a_node_without_clients_is_asked_for_once(folder: Path) -> None:
+def test_it_may_have_mounted_from_any_of_its_addresses_and_a_name_may_be_unknown(folder: Path) -> None:
+    assert evict_clients.main("shared", "30", "no.such.node.invalid", "10.0.0.12", "fd00::1") == 0
+    assert left(folder) == [11, 13]
+    assert evict_clients.main("shared", "30", "10.0.0.1", "no.such.node.invalid") == 0
+    assert left(folder) == []
+
+
+def test_a_node_without_clients_is_asked_for_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evict_clients.main("shared", "30", "10.0.0.9") == 0
+    assert "none of 4 clients of shared is at 10.0.0.9" in capsys.readouterr().out
     assert len((folder / "asked").read_text().splitlines()) == 1
 
 
@@ -74,7 +82,16 @@ def test_an_mds_that_is_being_replaced_is_waited_for(folder: Path) -> None:
 def test_an_mds_that_stays_away_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "away").write_text("1000000")
     assert evict_clients.main("shared", "0.2", "10.0.0.1") == 1
-    assert "shared: the clients of 10.0.0.1 are not known" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "shared: the clients of 10.0.0.1 are not known" in told
+    assert "no such rank" in told
+
+
+@pytest.mark.parametrize("said", ["", "{}", "[1]", "[{}]", "not JSON"])
+def test_what_cannot_be_read_is_told(folder: Path, capsys: pytest.CaptureFixture[str], said: str) -> None:
+    (folder / "ceph").write_text(f"#!/bin/sh\necho '{said}'\n")
+    assert evict_clients.main("shared", "0", "10.0.0.1") == (0 if said == "{}" else 1)
+    assert "10.0.0.1" in "".join(capsys.readouterr())
 
 
 def test_a_client_that_does_not_go_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -297,6 +297,7 @@ def test_a_direct_read_that_gives_less_is_read_on_from_there(tmp_path: Path, mon
     really = os.preadv
     short = 2 * mmap.PAGESIZE
     monkeypatch.setattr(os, "preadv", lambda file, buffers, at: really(file, [memoryview(buffers[0])[:short]], at))
+    monkeypatch.delattr(os, "pread")  # what the page cache has is not asked for
     found = io.BytesIO()
     extents.send_file(str(path), found, {})
     assert blocks_of(found) == blocks_of(wanted) != []
@@ -306,6 +307,11 @@ def open_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are opened for direct reads, whether the file system of this host knows them or not."""
     really = os.open
     monkeypatch.setattr(os, "open", lambda name, flags: really(name, flags & ~os.O_DIRECT))
+
+
+def test_a_folder_is_no_disk(tmp_path: Path) -> None:
+    with pytest.raises(extents.Broken, match="neither a file nor a block device"):
+        extents.send_file(str(tmp_path), io.BytesIO(), {})
 
 
 def blocks_of(stream: io.BytesIO) -> list[tuple[int, bytes]]:
