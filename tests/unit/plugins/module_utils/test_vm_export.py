@@ -48,9 +48,15 @@ def export(phase: str = "Ready", *conditions: tuple[str, str, str], **status: An
         ({"via": "http://127.0.0.1"}, "via: must be like"),
         ({"via": "https://me:secret@host"}, "via: must be like"),
         ({"via": "host:8443"}, "via: must be like"),
-        ({"state": "absent", "downloads": [{"dest": "/tmp/x", "volume": "d"}]}, "downloads: cannot go with"),
-        ({"downloads": [{"dest": "/tmp/x"}]}, "downloads[0]: give either volume or manifest"),
-        ({"downloads": [{"dest": "/tmp/x", "manifest": "all", "format": "raw"}]}, "downloads[0]: format: goes with"),
+        (
+            {"state": "absent", "downloads": [{"dest": "/tmp/a-download-of-nobody", "volume": "d"}]},
+            "downloads: cannot go with",
+        ),
+        ({"downloads": [{"dest": "/tmp/a-download-of-nobody"}]}, "downloads[0]: give either volume or manifest"),
+        (
+            {"downloads": [{"dest": "/tmp/a-download-of-nobody", "manifest": "all", "format": "raw"}]},
+            "downloads[0]: format: goes with",
+        ),
         ({"downloads": [{"dest": "/tmp", "volume": "d"}]}, "downloads[0]: dest: /tmp is a folder"),
         ({"downloads": [{"dest": "/no/such/x", "volume": "d"}]}, "downloads[0]: dest: the folder /no/such does not"),
     ],
