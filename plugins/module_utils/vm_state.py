@@ -32,9 +32,8 @@ _FINAL = {
 _PASSING = ("failed calling webhook", "etcdserver", "connection refused", "the server is currently unable")
 _CONTROLLER_RETRIES = 60.0
 # KubeVirt starts a machine again 10, 40, 90 s and so on, or up to half as much more, after each start that failed: one alone,
-# by a node that was lost, says nothing of the machine. Under another run strategy it does not start it again.
+# by a node that was lost, says nothing of the machine.
 _STARTS = 3
-_STARTED_AGAIN = ("Always", "RerunOnFailure")
 _FIX_FAILURE = "Correct the machine's spec, then run again"
 
 
@@ -74,6 +73,11 @@ def run_strategy(vm: Object) -> str:
     return "Always" if spec.get("running") else "Halted"
 
 
+def _is_started_again(vm: Object) -> bool:
+    """Whether KubeVirt starts it again after a start that failed; under another run strategy it does not."""
+    return run_strategy(vm) in ("Always", "RerunOnFailure")
+
+
 def describe(vm: Object) -> str:
     """The status in one line, with the reason where there is one."""
     found = status(vm)
@@ -84,9 +88,9 @@ def describe(vm: Object) -> str:
             parts.append(conditions.describe(one))
     starts = found.get("startFailure") or {}
     if starts.get("consecutiveFailCount"):
-        parts.append(
-            f"starts that failed one after another: {starts['consecutiveFailCount']}, next one at {starts.get('retryAfterTimestamp')}"
-        )
+        parts.append(f"starts that failed one after another: {starts['consecutiveFailCount']}")
+        if _is_started_again(vm) and starts.get("retryAfterTimestamp"):
+            parts[-1] += f", next one at {starts['retryAfterTimestamp']}"
     return "; ".join(part for part in parts if part)
 
 
@@ -103,13 +107,8 @@ def ready(vm: Object | None, *, unschedulable_grace: float = 60.0) -> Verdict:
         passing = any(sign in str(conditions.find(vm, "Failure").get("message")) for sign in _PASSING)
         grace = _CONTROLLER_RETRIES if passing else 0.0
         return Verdict(failed=True, why=describe(vm), fix=_FIX_FAILURE, grace=grace)
-    starts = (status(vm).get("startFailure") or {}).get("consecutiveFailCount")
-    if (
-        printable == "CrashLoopBackOff"
-        and run_strategy(vm) in _STARTED_AGAIN
-        and starts is not None
-        and starts < _STARTS
-    ):
+    starts = (status(vm).get("startFailure") or {}).get("consecutiveFailCount", _STARTS)
+    if printable == "CrashLoopBackOff" and _is_started_again(vm) and starts < _STARTS:
         return Verdict(why=describe(vm), fix=_FINAL[printable])
     if printable in _FINAL:
         grace = unschedulable_grace if printable == "ErrorUnschedulable" else 0.0

@@ -5,7 +5,8 @@
 `evict_clients.py FILESYSTEM SECONDS ADDRESS...`, every address or name that the node may have mounted from.
 
 Ceph would wait for them until `session_autoclose` is over. Evicted, they are on the blocklist of the OSDs: none of theirs is written any
-more. Asks again while the active MDS is away; ends with 0 when no client of these addresses is left, else with 1 and one sentence.
+more. Asks again while the active MDS is away; ends with 0 when none of the clients that it found is left, else with 1 and one sentence.
+One that comes later is not evicted: the node may have its power back.
 """
 
 from __future__ import annotations
@@ -52,12 +53,16 @@ def resolved(addresses: list[str]) -> set[str]:
 def evict(filesystem: str, seconds: float, addresses: list[str]) -> str:
     """What stood against it when the time was over; empty when none is left."""
     end, where = time.monotonic() + seconds, ", ".join(addresses)
+    lost: list[int] | None = None
     while True:
         try:
             there = json.loads(tell(filesystem, "ls", "--format", "json"))
-            left = clients_of(there, resolved(addresses))
+            found = clients_of(there, resolved(addresses))
+            if lost is None:
+                lost = found
+                print(f"{len(lost)} of {len(there)} clients of {filesystem} are at {where}", flush=True)
+            left = [client for client in lost if client in found]
             if not left:
-                print(f"none of {len(there)} clients of {filesystem} is at {where}", flush=True)
                 return ""
             for client in left:
                 tell(filesystem, "evict", f"id={client}")

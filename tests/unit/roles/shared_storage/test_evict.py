@@ -106,6 +106,15 @@ def test_it_may_have_mounted_from_the_storage_s_network_and_what_ceph_says_is_to
     assert "no such rank" in text
 
 
+def test_clients_of_an_address_that_another_host_has_too_are_let_be(tmp_path: Path) -> None:
+    gateway = {"ansible_host": "10.0.0.1"}
+    text = played(
+        tmp_path, OWN, {"n1": {**gateway, "shared_storage_address": "10.9.0.1"}, "n2": gateway}, f"echo '{LISTED}'"
+    )
+    assert "0 of 1 clients of shared are at 10.9.0.1" in text
+    assert "evicted client" not in text
+
+
 def test_a_node_that_does_not_answer_and_a_variable_that_cannot_be_read_stop_nothing(tmp_path: Path) -> None:
     played(tmp_path, OWN, {"n1": {}, "n2": NOWHERE})
     # As with a disk that stands still: it takes the connection and says nothing. ssh alone would wait for a minute.
