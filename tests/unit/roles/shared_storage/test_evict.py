@@ -33,6 +33,7 @@ PLAY = """\
   tasks:
     - ansible.builtin.include_role: {name: virtops.kubevirt_ha.shared_storage, tasks_from: evict}
     - ansible.builtin.debug: {msg: it goes on}
+    - ansible.builtin.file: {path: "{{ playbook_dir }}/recovered", state: touch}
     - ansible.builtin.include_role: {name: virtops.kubevirt_ha.shared_storage, tasks_from: evicted}
     - ansible.builtin.debug: {msg: it is at its end}
 """
@@ -100,8 +101,9 @@ def test_another_node_evicts_them_and_it_is_told(tmp_path: Path) -> None:
 
 def test_it_may_have_mounted_from_the_storage_s_network_and_what_ceph_says_is_told(tmp_path: Path) -> None:
     other = {"shared_storage_address": "10.9.0.1"}
-    text = played(tmp_path, OWN, {"n1": other, "n2": {}}, ceph="echo 'no such rank' >&2; exit 1")
-    assert "The clients of n1 were left to Ceph" in text
+    # A last answer may come after the time: it is waited for.
+    text = played(tmp_path, OWN, {"n1": other, "n2": {}}, ceph="sleep 2.9; echo 'no such rank' >&2; exit 1")
+    assert "The clients of n1 are left to Ceph" in text
     assert "the clients of 10.9.0.1, 10.0.0.1 are not known" in text
     assert "no such rank" in text
 
@@ -125,3 +127,11 @@ def test_a_node_that_does_not_answer_and_a_variable_that_cannot_be_read_stop_not
     faulty = {"shared_storage_address": "{{ groups['nobody'].index(inventory_hostname) }}"}
     text = played(tmp_path, OWN, {"n1": faulty, "n2": {}})
     assert "The clients of n1 are left to Ceph" in text
+
+
+def test_a_node_that_is_lost_before_it_told_the_outcome_stops_nothing(tmp_path: Path) -> None:
+    # The node that evicts answers until the recovery is at its end.
+    lost = {**NOWHERE, "ansible_connection": f"{{{{ 'ssh' if ('{tmp_path}/recovered' is exists) else 'local' }}}}"}
+    text = played(tmp_path, OWN, {"n1": {}, "n2": lost}, f"touch {tmp_path}/asked; echo '{LISTED}'")
+    assert text.index("UNREACHABLE") > text.index("it goes on")
+    assert "ssh: connect to host 127.0.0.1 port 1" in text[text.index("Say it") :]
