@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import keep_figure
@@ -82,3 +83,12 @@ def test_a_second_run_of_the_site_changes_nothing(demo: Demo) -> None:
     assert played.code == 0
     assert set(played.changed.values()) == {0}, played.changed
     assert {"n1", "n2", "n3"} <= played.changed.keys()
+
+
+def test_each_node_in_turn_has_a_machine_to_lose(demo: Demo) -> None:
+    # The node that was lost came back without machines.
+    played = platform.play("failover_drill", "--check", "-e", "failover_drill_each_node=true")
+    assert played.code == 0, played.text[-6000:]
+    empty = {"n1", "n2", "n3"} - set(platform.places().values())
+    assert demo.report()["node"] in empty
+    assert len(re.findall(r"TASK \[.* : Move a machine of .*\nchanged:", played.text)) == len(empty)
