@@ -240,7 +240,7 @@ CHECKS: tuple[Check, ...] = (
         environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
     ),
     # A process each: Ansible's own loader, which roles are rendered with, wants to be first with a collection's name.
-    *(_pytest("unit", name, f"tests/unit/{name}", 20) for name in ("plugins", "benchmarks")),
+    *(_pytest("unit", name, f"tests/unit/{name}", 20) for name in ("plugins", "benchmarks", "e2e")),
     # Compiling fills the cores that linters and unit tests, one thread each, leave idle.
     Check(
         "lab",

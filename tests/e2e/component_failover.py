@@ -3,26 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Loses one replica of a component of KubeVirt, then its node, under a loop of operations on virtual machines; what failed, for how long.
 
-python tests/e2e/component_failover.py --kubeconfig FILE measures all components and writes reports/systems.json. Nodes are lost
-where commands that take and give back a node's power are given, as those of the drill are.
+python tests/e2e/component_failover.py --kubeconfig FILE --on-node 'ssh root@{address}' measures all components and writes
+reports/systems.json. Nodes are lost where commands that take and give back a node's power are given, as those of the drill are.
 
-Two loops run, each one operation after the other. `api`: a subresource of KubeVirt's and a change of a machine, which its
+Loops run, each one operation after the other. `api`: a subresource of KubeVirt's and a change of a machine, which its
 webhooks judge; it needs a virt-api. `lifecycle`: create, start, stop and delete a machine, each step until virt-controller has
 carried it out; the machine asks for a node that there is not, so that nothing but KubeVirt's components is on the way.
-A step that fails is counted and tried again.
+A step that fails is counted and tried again. `exportproxy`, for virt-exportproxy alone: HTTPS through its Service from a node that
+stays; any HTTP answer is one. No operation needs a virt-operator at once: what counts is when another one has its lease.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import shlex
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache"))
 
 import keep_figure
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import platform_state, reports
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, platform_state, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
@@ -39,7 +42,9 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     DEPLOYMENT,
     LEASE,
     NAMESPACE,
+    NODE,
     POD,
+    SERVICE,
     VM,
     VM_ACTION,
     VMI,
@@ -48,19 +53,43 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
 REPORT = Path(__file__).resolve().parents[2] / "reports" / "systems.json"
 KUBEVIRT = "kubevirt"
 TRIALS = "component-failover"
-# Component, whether one of its replicas leads by a lease, and the most seconds that operations may fail or stand still.
+# The loops that a component is judged by.
+OPERATIONS, REQUESTS = ("api", "lifecycle"), ("exportproxy",)
+
+
+@dataclass(frozen=True)
+class Component:
+    """How many replicas there must be before a loss, whether one leads by a lease, and by what a loss is judged.
+
+    loops: those whose longest gap counts; none where the time counts until another replica has the lease. limit: the most seconds that
+    may take; node_limit: the same with a node, whose loss must be seen and which must be fenced first.
+    """
+
+    replicas: int
+    leads: bool
+    loops: tuple[str, ...]
+    limit: float
+    node_limit: float = 40.0
+
+
 COMPONENTS = {
-    "virt-api": (False, 10.0),
-    "virt-controller": (True, 20.0),
-    "virt-operator": (True, 20.0),
-    "virt-exportproxy": (False, 10.0),
+    "virt-api": Component(3, False, OPERATIONS, 10.0),
+    "virt-controller": Component(3, True, OPERATIONS, 20.0),
+    # A lease that nobody renews lasts 15 s; with a node the survivor's own connection to the API may hang for as long again, twice.
+    "virt-operator": Component(2, True, (), 30.0, 60.0),
+    "virt-exportproxy": Component(3, False, REQUESTS, 10.0),
 }
-# The same with a node, whose loss must be seen and which must be fenced first.
-NODE_SECONDS = 40.0
 BEFORE, AFTER, STEP_SECONDS, BACK_SECONDS = 4.0, 8.0, 60.0, 120.0
 # How soon a lost node is at the latest fenced.
 SILENCE = 20.0
 PAUSE = 0.1
+HEALTH = "/healthz"
+# Ends at the latest when nobody reads it any more.
+ASK = (
+    "while curl --silent --insecure --output /dev/null --max-time 2 --write-out '%{{http_code}} ' https://{target}"
+    + HEALTH
+    + "; echo $?; do sleep {pause}; done"
+)
 
 
 @dataclass
@@ -72,9 +101,12 @@ class Loop:
     failed: list[str] = field(default_factory=list)
 
     def gap(self, since: float, until: float) -> float | None:
-        """The longest time between two operations that were done within a span; None where there were not two."""
-        inside = [moment for moment in self.done if since <= moment <= until]
-        return max((later - sooner for sooner, later in itertools.pairwise(inside)), default=None)
+        """The longest time without one, from the last that was done before a span to the span's end; None where there was none before."""
+        before = [moment for moment in self.done if moment <= since]
+        if not before:
+            return None
+        marks = [before[-1], *(moment for moment in self.done if since < moment <= until), until]
+        return max(later - sooner for sooner, later in itertools.pairwise(marks))
 
 
 def _machine(name: str) -> dict[str, Any]:
@@ -94,12 +126,12 @@ def _machine(name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Loss:
-    """How a replica is lost, and how what went with it comes back; `limit` seconds instead of the component's own."""
+    """How a replica is lost, and how what went with it comes back; `silence`: seconds that may pass before the loss is felt."""
 
     name: str
     take: Callable[[Client, dict[str, Any]], object]
     give_back: Callable[[str], object] = lambda node: None
-    limit: float | None = None
+    silence: float = 0.0
 
 
 def _end_pod(client: Client, pod: dict[str, Any]) -> None:
@@ -109,38 +141,60 @@ def _end_pod(client: Client, pod: dict[str, Any]) -> None:
 
 def node_loss(power_off: Callable[[str], object], power_on: Callable[[str], object]) -> Loss:
     """The pod's node loses its power; `power_on` returns when the node is one of the platform again."""
-    return Loss("node", lambda client, pod: power_off(pod["spec"]["nodeName"]), power_on, NODE_SECONDS)
+    return Loss("node", lambda client, pod: power_off(pod["spec"]["nodeName"]), power_on, SILENCE)
 
 
 POD_LOSS = Loss("pod", _end_pod)
 
 
 class Operations:
-    """Both loops, from the moment they are entered until they are left."""
+    """The loops, from the moment they are entered until they are left; `ask`: the command that asks virt-exportproxy, or nothing."""
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
-        self._connect = connect
-        self.api, self.lifecycle = Loop("api"), Loop("lifecycle")
+    def __init__(self, connect: Callable[[], Client], ask: Sequence[str] = ()) -> None:
+        self._connect, self._ask = connect, ask
+        self._api_loop, self._lifecycle_loop, self._asked = Loop("api"), Loop("lifecycle"), Loop("exportproxy")
+        self.loops = (self._api_loop, self._lifecycle_loop, *((self._asked,) if ask else ()))
         self._over = threading.Event()
 
-    def both_since(self, moment: float) -> bool:
-        """Whether each loop has done an operation since then."""
-        return all(loop.done and loop.done[-1] > moment for loop in (self.api, self.lifecycle))
+    def wait_for_each(self, since: float, seconds: float) -> None:
+        """Until each loop has done an operation since then, or the time is over."""
+        _wait(lambda: all(loop.done and loop.done[-1] > since for loop in self.loops), seconds)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         threads = [
             threading.Thread(target=self._run, args=(loop, steps))
-            for loop, steps in ((self.api, self._api), (self.lifecycle, self._lifecycle))
+            for loop, steps in ((self._api_loop, self._api), (self._lifecycle_loop, self._lifecycle))
         ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
+        with self._asking() as asking:
+            if asking is not None:
+                threads.append(threading.Thread(target=self._listen, args=(asking.stdout,)))
             for thread in threads:
-                thread.join()
+                thread.start()
+            try:
+                yield
+            finally:
+                self._over.set()
+                if asking is not None:
+                    asking.terminate()
+                for thread in threads:
+                    thread.join()
+
+    def _asking(self) -> AbstractContextManager[subprocess.Popen[str] | None]:
+        if not self._ask:
+            return nullcontext()
+        return subprocess.Popen(self._ask, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+    def _listen(self, answers: Iterable[str]) -> None:
+        """Of each request the status of its answer, 000 where there was none, and curl's exit code."""
+        for line in answers:
+            if self._over.is_set():
+                return
+            status, _space, code = line.strip().partition(" ")
+            if status != "000":
+                self._asked.done.append(time.monotonic())
+            else:
+                self._asked.failed.append(f"GET {HEALTH}: no answer, curl ended with {code}")
 
     def _run(self, loop: Loop, steps: Callable[[Client, int], Iterator[Callable[[], object]]]) -> None:
         client, turn = self._connect(), 0
@@ -199,9 +253,24 @@ def _holder(client: Client, component: str) -> str:
     return str((lease.get("spec") or {}).get("holderIdentity") or "")
 
 
-def _pods(client: Client, component: str) -> dict[str, dict[str, Any]]:
+def _ready(client: Client, component: str) -> dict[str, str]:
+    """The pods that serve, and their nodes."""
     found = client.list(POD, KUBEVIRT, label_selector=f"kubevirt.io={component}").items
-    return {pod["metadata"]["name"]: pod for pod in found if not pod["metadata"].get("deletionTimestamp")}
+    return {
+        pod["metadata"]["name"]: str(pod["spec"].get("nodeName"))
+        for pod in found
+        if not pod["metadata"].get("deletionTimestamp") and conditions.holds(pod, "Ready")
+    }
+
+
+def _asking(client: Client, on_node: Sequence[str], lost: str) -> list[str]:
+    """What asks virt-exportproxy's Service again and again, from a node that is not the lost one."""
+    nodes = [node for node in client.list(NODE).items if conditions.holds(node, "Ready")]
+    stays = next(node for node in nodes if node["metadata"]["name"] != lost)
+    address = next(each["address"] for each in stays["status"]["addresses"] if each["type"] == "InternalIP")
+    service = client.get(SERVICE, "virt-exportproxy", KUBEVIRT)["spec"]
+    target = f"{service['clusterIP']}:{service['ports'][0]['port']}"
+    return [*(word.replace("{address}", address) for word in on_node), ASK.format(target=target, pause=PAUSE)]
 
 
 def _wait(holds: Callable[[], bool], seconds: float) -> float | None:
@@ -217,56 +286,127 @@ def _wait(holds: Callable[[], bool], seconds: float) -> float | None:
     return None
 
 
+@dataclass(frozen=True)
+class Course:
+    """One loss as it went, in moments of the monotonic clock and seconds after the loss; pods with their nodes.
+
+    took_over: the replicas of before that served when operations were back; serving_after: those that serve in the end.
+    """
+
+    component: str
+    loss: Loss
+    victim: str
+    node: str
+    loops: Sequence[Loop]
+    lost: float
+    end: float
+    took_over: dict[str, str]
+    serving_after: dict[str, str]
+    leaders: tuple[str, str] = ("", "")
+    taken: float | None = None
+    whole: float | None = None
+
+
+def _prefix(component: str, loss: Loss) -> str:
+    return f"component_failover_{component.replace('-', '_')}" + ("" if loss.name == POD_LOSS.name else f"_{loss.name}")
+
+
+def _limit(component: str, loss: Loss) -> float:
+    return COMPONENTS[component].node_limit if loss.silence else COMPONENTS[component].limit
+
+
+def _measured_by(component: str) -> str:
+    return "gap" if COMPONENTS[component].loops else "lease"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
+
+
+def _failures(loops: Sequence[Loop]) -> dict[str, int]:
+    """How often each error came, whatever the machine's number; the most frequent first."""
+    return dict(Counter(re.sub(r"trial-\d+", "trial", text) for loop in loops for text in loop.failed).most_common())
+
+
+def figures_of(course: Course) -> list[reports.Figure]:
+    """How long a loss held up what needs the component, and how much of it failed."""
+    component, prefix = COMPONENTS[course.component], _prefix(course.component, course.loss)
+    gaps = {loop.name: loop.gap(course.lost, course.end) for loop in course.loops}
+    more = {
+        "lost": course.victim,
+        "node": course.node,
+        "took_over": course.took_over,
+        "serving_after": course.serving_after,
+        "leader_before": course.leaders[0] or None,
+        "leader_after": course.leaders[1] or None,
+        "took_over_after_seconds": _rounded(course.taken),
+        "whole_again_after_seconds": _rounded(course.whole),
+        "longest_gap_by_loop": {name: _rounded(gap) for name, gap in gaps.items()},
+        "failures": _failures(course.loops),
+    }
+    limit, name = _limit(course.component, course.loss), f"{prefix}_{_measured_by(course.component)}_seconds"
+    untaken = f"nobody took the lease within {BACK_SECONDS:g} s" if component.leads and course.taken is None else ""
+    if not component.loops:
+        return [reports.Figure(name, _rounded(course.taken), "s", limit, 1, untaken, more=more)]
+    judged = [loop for loop in course.loops if loop.name in component.loops]
+    idle = ", ".join(loop.name for loop in judged if gaps[loop.name] is None)
+    why = untaken or (f"nothing was done before the loss by: {idle}" if idle else "")
+    gap = None if why else max(gaps[loop.name] or 0.0 for loop in judged)
+    kind, samples = "requests" if component.loops == REQUESTS else "operations", sum(len(loop.done) for loop in judged)
+    failed = None if why else sum(len(loop.failed) for loop in judged)
+    return [
+        reports.Figure(name, _rounded(gap), "s", limit, samples, why, more=more),
+        reports.Figure(f"{prefix}_failed_{kind}", failed, kind, None, samples, why),
+    ]
+
+
 def lose(
-    client: Client, connect: Callable[[], Client], component: str, leads: bool, limit: float, loss: Loss
+    client: Client, connect: Callable[[], Client], component: str, loss: Loss, on_node: Sequence[str]
 ) -> list[reports.Figure]:
     """Loses one replica, the leading one where one leads; the figures of the loops meanwhile."""
-    name = f"component_failover_{component.replace('-', '_')}" + ("" if loss is POD_LOSS else f"_{loss.name}")
-    limit = loss.limit or limit
-    pods, before = _pods(client, component), _holder(client, component) if leads else ""
-    victim = next((pod for pod in sorted(pods) if before.startswith(pod)), "") if leads else min(pods, default="")
-    if not victim or len(pods) < 2:
-        why = f"{component} has {len(pods)} replicas" + (
-            f", its lease is held by {before or 'nobody'}" if leads else ""
+    wanted, limit = COMPONENTS[component], _limit(component, loss)
+    # What went with a node that was lost before may still be on its way.
+    _wait(lambda: len(_ready(client, component)) >= wanted.replicas, BACK_SECONDS)
+    pods, leader = _ready(client, component), _holder(client, component) if wanted.leads else ""
+    victim = (
+        next((pod for pod in sorted(pods) if leader.startswith(pod)), "") if wanted.leads else min(pods, default="")
+    )
+    if not victim or len(pods) < wanted.replicas:
+        why = f"{component} has {len(pods)} ready replicas of {wanted.replicas}" + (
+            f", its lease is held by {leader or 'nobody'}" if wanted.leads else ""
         )
-        return [reports.Figure(f"{name}_gap_seconds", None, "s", limit, why=why)]
-    node = str(pods[victim]["spec"].get("nodeName"))
-    operations = Operations(connect)
+        name = f"{_prefix(component, loss)}_{_measured_by(component)}_seconds"
+        return [reports.Figure(name, None, "s", limit, why=why)]
+    operations = Operations(connect, _asking(client, on_node, pods[victim]) if wanted.loops == REQUESTS else ())
     with operations.running():
         time.sleep(BEFORE)
         lost = time.monotonic()
-        loss.take(client, pods[victim])
-        taken = _wait(lambda: _holder(client, component) not in ("", before), BACK_SECONDS) if leads else None
-        until = time.monotonic() + limit
+        loss.take(client, client.get(POD, victim, KUBEVIRT))
+        taken = _wait(lambda: _holder(client, component) not in ("", leader), BACK_SECONDS) if wanted.leads else None
         # Where a node is lost its silence comes first: each loop must have done something after it.
-        while loss.limit and time.monotonic() < until and not operations.both_since(lost + SILENCE):
-            time.sleep(PAUSE)
+        operations.wait_for_each(lost + loss.silence, limit)
         time.sleep(AFTER)
+        # What is under way now is judged, too: it ends, or has taken too long.
+        operations.wait_for_each(time.monotonic(), limit)
         end = time.monotonic()
-    loss.give_back(node)
-    # The slow step that a loss caused may end after it: the loops are judged from the loss to their end.
+        left = _ready(client, component)
+    loss.give_back(pods[victim])
     back = _wait(lambda: _whole(client, component), BACK_SECONDS)
-    gaps = {loop.name: loop.gap(lost - BEFORE, end) for loop in (operations.api, operations.lifecycle)}
-    known = [gap for gap in gaps.values() if gap is not None]
-    failed = [text for loop in (operations.api, operations.lifecycle) for text in loop.failed]
-    more = {
-        "lost": victim,
-        "node": node,
-        "leader_before": before or None,
-        "leader_after": (_holder(client, component) or None) if leads else None,
-        "took_over_after_seconds": None if taken is None else round(taken, 2),
-        "whole_again_after_seconds": None if back is None else round(back + end - lost, 1),
-        "longest_gap_by_loop": {key: None if gap is None else round(gap, 2) for key, gap in gaps.items()},
-        "first_failure": failed[0] if failed else None,
-    }
-    samples = len(operations.api.done) + len(operations.lifecycle.done)
-    whole = len(known) == len(gaps) and (taken is not None or not leads)
-    gap = round(max(known), 2) if whole else None
-    why = "a loop did too little, or nobody took the lease"
-    return [
-        reports.Figure(f"{name}_gap_seconds", gap, "s", limit, samples, why, more=more),
-        reports.Figure(f"{name}_failed_operations", len(failed) if whole else None, "operations", None, samples, why),
-    ]
+    course = Course(
+        component=component,
+        loss=loss,
+        victim=victim,
+        node=pods[victim],
+        loops=operations.loops,
+        lost=lost,
+        end=end,
+        took_over={pod: node for pod, node in pods.items() if pod != victim and pod in left},
+        whole=None if back is None else time.monotonic() - lost,
+        serving_after=_ready(client, component),
+        leaders=(leader, _holder(client, component) if wanted.leads else ""),
+        taken=taken,
+    )
+    return figures_of(course)
 
 
 def _whole(client: Client, component: str) -> bool:
@@ -274,8 +414,13 @@ def _whole(client: Client, component: str) -> bool:
     return ready >= wanted
 
 
-def measure(kubeconfig: str, losses: Sequence[Loss] = (POD_LOSS,), report: Path = REPORT) -> list[reports.Figure]:
-    """Loses a replica of each component that there is, in each way, one after the other, and writes the figures."""
+def measure(
+    kubeconfig: str, on_node: Sequence[str], losses: Sequence[Loss] = (POD_LOSS,), report: Path = REPORT
+) -> list[reports.Figure]:
+    """Loses a replica of each component that there is, in each way, one after the other, and writes the figures.
+
+    on_node: the words that run a shell command on the node at {address}.
+    """
 
     def connect(patience: float = 0.0) -> Client:
         return Client(resolve({"kubeconfig": kubeconfig}), timeout=5.0, patience=patience)
@@ -287,9 +432,9 @@ def measure(kubeconfig: str, losses: Sequence[Loss] = (POD_LOSS,), report: Path 
     figures: list[reports.Figure] = []
     try:
         client.create(VM, _machine("patched"), TRIALS)
-        for component, (leads, limit) in COMPONENTS.items():
+        for component in COMPONENTS:
             for loss in losses if component in names else ():
-                figures += lose(client, connect, component, leads, limit, loss)
+                figures += lose(client, connect, component, loss, on_node)
     finally:
         for vm in client.list(VM, TRIALS).items:
             client.delete(VM, vm["metadata"]["name"], TRIALS)
@@ -304,6 +449,7 @@ def main() -> int:
     """Prints a line a figure; 1 where one has not passed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kubeconfig", required=True)
+    parser.add_argument("--on-node", required=True, help="the words that run a shell command on the node at {address}")
     parser.add_argument("--report", type=Path, default=REPORT)
     parser.add_argument("--power-off", help="a command with {node}; nodes are lost, too, where it is given")
     parser.add_argument("--power-on", help="a command with {node} that ends when the node is back")
@@ -319,7 +465,7 @@ def main() -> int:
     losses = [POD_LOSS]
     if options.power_off:
         losses.append(node_loss(command(options.power_off), command(options.power_on)))
-    figures = measure(options.kubeconfig, losses, options.report)
+    figures = measure(options.kubeconfig, shlex.split(options.on_node), losses, options.report)
     for figure in figures:
         print(f"{figure.name}: {figure.value} {figure.unit} (limit {figure.limit}) {dict(figure.more)}", flush=True)
     faults = [figure.fault() for figure in figures if not figure.passed]

@@ -21,6 +21,11 @@ import yaml
 from demo_run import LAB, REPOSITORY
 
 INVENTORY = LAB / "inventory.yml"
+# The words that run a shell command on the node at {address}, for one that goes on for a while.
+SHELL = (
+    *("ssh", "-n", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", f"UserKnownHostsFile={LAB}/ssh/known_hosts"),
+    *("-i", f"{LAB}/ssh/id_ed25519", "root@{address}"),
+)
 
 
 @dataclass(frozen=True)
@@ -181,14 +186,23 @@ DISKLESS: dict[str, Any] = {
 }
 
 
-def vm(namespace: str, **options: Any) -> None:
-    """Runs the module vm as a playbook does."""
-    given = json.dumps({"kubeconfig": str(LAB / "kubeconfig"), "namespace": namespace, **options})
-    command = ["ansible", "localhost", "-m", "virtops.kubevirt_ha.vm", "-a", given]
+def _module(module: str, /, **options: Any) -> None:
+    given = json.dumps({"kubeconfig": str(LAB / "kubeconfig"), **options})
+    command = ["ansible", "localhost", "-m", f"virtops.kubevirt_ha.{module}", "-a", given]
     done = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def vm(namespace: str, **options: Any) -> None:
+    """Runs the module vm as a playbook does."""
+    _module("vm", namespace=namespace, **options)
+
+
+def migrate(name: str, node: str, namespace: str = "demo") -> None:
+    """Moves a machine that runs to a node; returns when it is there."""
+    _module("vm_migration", namespace=namespace, name=name, node=node)
 
 
 def places(namespace: str = "demo") -> dict[str, str]:

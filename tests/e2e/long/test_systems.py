@@ -18,28 +18,30 @@ LOSSES = ("", "_node")
 def figures() -> dict[str, reports.Figure]:
     """The losses of each component; the figures go to reports/systems.json, whether they pass or not."""
     losses = (component_failover.POD_LOSS, component_failover.node_loss(platform.take_power, platform.give_power))
-    found = component_failover.measure(str(LAB / "kubeconfig"), losses)
+    found = component_failover.measure(str(LAB / "kubeconfig"), platform.SHELL, losses)
     for figure in found:
         print(f"{figure.name}: {figure.value} {figure.unit} {dict(figure.more)}")
     return {figure.name: figure for figure in found}
 
 
 def of(figures: dict[str, reports.Figure], component: str, loss: str) -> reports.Figure:
-    return figures[f"component_failover_{component.replace('-', '_')}{loss}_gap_seconds"]
+    by = "gap" if component_failover.COMPONENTS[component].loops else "lease"
+    return figures[f"component_failover_{component.replace('-', '_')}{loss}_{by}_seconds"]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("component", component_failover.COMPONENTS)
 def test_operations_go_on_when_a_replica_is_lost(figures: dict[str, reports.Figure], component: str, loss: str) -> None:
-    figure = of(figures, component, loss)
+    figure, wanted = of(figures, component, loss), component_failover.COMPONENTS[component]
     assert figure.passed, figure.fault()
     assert figure.more["whole_again_after_seconds"] is not None
+    assert len(figure.more["serving_after"]) >= wanted.replicas
+    # All others, as each of them ran on a node of its own.
+    assert len(figure.more["took_over"]) == wanted.replicas - 1
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize(
-    "component", [name for name, (leads, _limit) in component_failover.COMPONENTS.items() if leads]
-)
+@pytest.mark.parametrize("component", [name for name, wanted in component_failover.COMPONENTS.items() if wanted.leads])
 def test_another_replica_leads(figures: dict[str, reports.Figure], component: str, loss: str) -> None:
     more = of(figures, component, loss).more
     assert more["leader_before"].startswith(more["lost"])
