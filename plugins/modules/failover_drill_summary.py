@@ -26,6 +26,13 @@ options:
   platform_path:
     description: A file that gets the worst figures beside those of others, as C(node_loss_...); for a series that took each node.
     type: path
+  storage_backend:
+    description:
+      - The backend of the machines' storage, which stands beside the figures in O(platform_path). With another than V(glusterfs) their
+        names have it, such as C(node_loss_cephfs_write_stall_seconds), so that they do not replace those of GlusterFS.
+    type: str
+    default: ""
+    version_added: 0.3.0
 seealso:
   - module: virtops.kubevirt_ha.failover_drill
 """
@@ -67,6 +74,7 @@ def argument_spec() -> ArgumentSpec:
         {
             "folders": {"type": "list", "elements": "path", "required": True},
             "platform_path": {"type": "path"},
+            "storage_backend": {"type": "str", "default": ""},
         }
     )
     return own.merge(argspec.report(), options.budget())
@@ -99,7 +107,8 @@ def main() -> None:
         reports.write_figures(os.path.abspath(given["path"]), figures, origin)
         if given["platform_path"]:
             nodes = [str(each.get("node")) for each in found]
-            reports.add_figures(os.path.abspath(given["platform_path"]), series.of_each_node(figures, nodes), origin)
+            worst = series.of_each_node(figures, nodes, given["storage_backend"])
+            reports.add_figures(os.path.abspath(given["platform_path"]), worst, origin)
     faults = [figure.fault() for figure in figures if not figure.passed]
     module.exit_json(changed=True, figures=reports.as_entries(figures, origin), faults=faults)
 

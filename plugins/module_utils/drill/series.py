@@ -60,21 +60,25 @@ def _alerts(reports: Sequence[Report]) -> list[Figure]:
     ]
 
 
-def of_each_node(figures_found: Sequence[Figure], nodes: Sequence[str]) -> list[Figure]:
-    """The worst of a series that took each node in turn, under the names of the platform's figures."""
+def of_each_node(figures_found: Sequence[Figure], nodes: Sequence[str], storage: str = "") -> list[Figure]:
+    """The worst of a series that took each node in turn, under the names of the platform's figures.
+
+    storage: its backend. The names have it unless it is GlusterFS, so that one backend's figures do not replace another's.
+    """
+    beginning = "node_loss" if storage in ("", "glusterfs") else f"node_loss_{storage.replace('-', '_')}"
     names = {
-        "rto_seconds_worst": "node_loss_rto_seconds",
-        "api_gap_seconds_worst": "node_loss_api_gap_seconds",
-        "vip_gap_seconds_worst": "node_loss_vip_gap_seconds",
-        "write_stall_seconds_worst": "node_loss_write_stall_seconds",
-        "requests_failed_beyond_gap": "node_loss_requests_failed_beyond_gap",
-        "rpo_writes_lost": "node_loss_writes_lost",
-        "writers_at_once": "node_loss_writers_at_once",
-        "alert_fired_seconds_worst": "node_loss_alert_fired_seconds",
-        "alerts_delivered_most": "node_loss_alerts_delivered",
+        "rto_seconds_worst": "rto_seconds",
+        "api_gap_seconds_worst": "api_gap_seconds",
+        "vip_gap_seconds_worst": "vip_gap_seconds",
+        "write_stall_seconds_worst": "write_stall_seconds",
+        "requests_failed_beyond_gap": "requests_failed_beyond_gap",
+        "rpo_writes_lost": "writes_lost",
+        "writers_at_once": "writers_at_once",
+        "alert_fired_seconds_worst": "alert_fired_seconds",
+        "alerts_delivered_most": "alerts_delivered",
     }
     return [
-        replace(figure, name=names[figure.name], more={"nodes": list(nodes)})
+        replace(figure, name=f"{beginning}_{names[figure.name]}", more={"nodes": list(nodes), "storage": storage})
         for figure in figures_found
         if figure.name in names
     ]

@@ -182,9 +182,24 @@ class TestSeries:
             1.4,
             1.5,
             [1.0, 1.4, 1.2],
-            {"nodes": ["n1", "n2", "n3"]},
+            {"nodes": ["n1", "n2", "n3"], "storage": ""},
         )
         assert gap.passed
+
+    @pytest.mark.parametrize(
+        ("storage", "name"),
+        [
+            ("glusterfs", "node_loss_write_stall_seconds"),
+            ("cephfs", "node_loss_cephfs_write_stall_seconds"),
+            ("local-only", "node_loss_local_only_write_stall_seconds"),
+        ],
+    )
+    def test_the_figures_of_one_storage_do_not_replace_those_of_another(self, storage: str, name: str) -> None:
+        drills = [{**self.one(20.0), "write_stall_seconds": 4.0, "requests_failed_beyond_gap": 0}]
+        found = series.of_each_node(series.figures(drills, Budget()), ["n1"], storage)
+        assert {figure.more["storage"] for figure in found} == {storage}
+        (stall,) = [figure for figure in found if figure.name.endswith("write_stall_seconds")]
+        assert (stall.name, stall.value) == (name, 4.0)
 
     def test_no_drills_are_no_figures(self) -> None:
         assert not any(figure.passed for figure in self.figures().values())
