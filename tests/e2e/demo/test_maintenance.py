@@ -8,40 +8,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import platform_lab as platform
 import pytest
 from demo_run import REPOSITORY, Demo
+from maintenance_run import NOTES, PROBES, boot_id, node, notes
 
 NODE = "n3"
 # Seconds that a machine may give no answer: one live migration, and the load balancer that goes with the node.
 PAUSE = 10
-NOTES = "kubevirt-ha.virtops/"
-PROBES = {f"demo/demo-{number}": f"http://10.77.0.100:3008{number}/" for number in (1, 2, 3)}
-
-
-def node(name: str) -> dict[str, Any]:
-    return platform.get("node", name)
-
-
-def boot_id() -> str:
-    return str(node(NODE)["status"]["nodeInfo"]["bootID"])
-
-
-def notes(name: str) -> list[str]:
-    annotations = node(name)["metadata"].get("annotations") or {}
-    return [key for key in annotations if key.startswith(f"{NOTES}maintenance")]
 
 
 def test_a_node_is_rebooted_and_its_machines_run_on(demo: Demo) -> None:
-    before, running = boot_id(), platform.machines()
+    before, running = boot_id(NODE), platform.machines()
     given = json.dumps(
         {"maintenance_reboot": "always", "maintenance_probe_urls": PROBES, "maintenance_pause_limit": PAUSE}
     )
     played = platform.play("maintenance", "--limit", NODE, "--extra-vars", given)
     assert played.code == 0, played.text[-6000:]
-    assert boot_id() != before
+    assert boot_id(NODE) != before
     assert platform.machines() == running
     assert "unschedulable" not in node(NODE)["spec"]
     assert notes(NODE) == []
