@@ -276,7 +276,7 @@ CHECKS: tuple[Check, ...] = (
             "--quiet",
             "--color=no",
         ),
-        120,
+        240,
         (root, platform),
         OUT / "long-platform.xml",
         folder=REPOSITORY,

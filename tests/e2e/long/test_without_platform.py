@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import drill_run
 import external_etcd
 import platform_lab as platform
 import pytest
@@ -26,16 +27,7 @@ OWN_CEPH = {
     "shared_storage_ceph_file_size": "6Gi",
     "shared_storage_failure_detection": "fastest",
 }
-EACH_NODE = {
-    "failover_drill_each_node": True,
-    "failover_drill_budget": {
-        "rto_seconds": 40,  # what Ceph takes without the eviction is more
-        "api_gap_seconds": 1.5,
-        "vip_gap_seconds": 1.5,
-        "write_stall_seconds": 30,
-        "requests_failed_beyond_gap": 0,
-    },
-}
+WRITE_STALL_SECONDS = 30
 
 
 def test_machines_and_a_word_of_confirmation_stand_against_it() -> None:
@@ -104,7 +96,9 @@ def test_it_is_laid_out_on_a_ceph_of_its_own_and_survives_each_node(
             assert played.code == 0, played.text[-8000:]
         again = platform.play("site", inventory=inventory)
         assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
-        drill = platform.play("failover_drill", "-e", json.dumps(EACH_NODE), inventory=inventory)
+        drill = platform.play(
+            "failover_drill", "-e", json.dumps(drill_run.each_node(WRITE_STALL_SECONDS)), inventory=inventory
+        )
         assert drill.code == 0, drill.text[-8000:]
     finally:
         gone = platform.play("uninstall", *ALL, inventory=inventory)
