@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import component_failover as failover
 import pytest
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import resources
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from component_failover import Course, Loop
 
@@ -87,6 +91,74 @@ class TestFigures:
         loops = [Loop("api", STEADY), Loop("lifecycle", STEADY)]
         gap, _failed = failover.figures_of(course("virt-api", loops, loss=node))
         assert (gap.name, gap.limit) == ("component_failover_virt_api_node_gap_seconds", 40.0)
+
+
+class Cluster:
+    """A client of three nodes with a replica of virt-exportproxy each."""
+
+    READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+    def __init__(self) -> None:
+        self.pods = pods("virt-exportproxy")
+
+    def list(self, resource: Any, *_where: str, label_selector: str = "") -> SimpleNamespace:
+        if resource is resources.NODE:
+            return SimpleNamespace(items=[self.get(resource, name) for name in NODES])
+        return SimpleNamespace(items=[self.get(resource, name) for name in self.pods])
+
+    def get(self, resource: Any, name: str, *_where: str) -> dict[str, Any]:
+        if resource is resources.SERVICE:
+            return {"spec": {"clusterIP": "10.96.0.7", "ports": [{"port": 443}]}}
+        if resource is resources.DEPLOYMENT:
+            return {"spec": {"replicas": 3}, "status": {"readyReplicas": len(self.pods)}}
+        addresses = [{"type": "Hostname", "address": name}, {"type": "InternalIP", "address": f"of-{name}"}]
+        spec = {"nodeName": self.pods[name]} if name in self.pods else {}
+        return {"metadata": {"name": name}, "spec": spec, "status": {**self.READY, "addresses": addresses}}
+
+
+class TestLose:
+    def lose(self, monkeypatch: pytest.MonkeyPatch, ask: str, take: Callable[[], object]) -> list[Any]:
+        for name, seconds in {"BEFORE": 0.4, "AFTER": 0.2, "PAUSE": 0.01, "BACK_SECONDS": 2.0}.items():
+            monkeypatch.setattr(failover, name, seconds)
+        component = replace(failover.COMPONENTS["virt-exportproxy"], limit=0.5)
+        monkeypatch.setitem(failover.COMPONENTS, "virt-exportproxy", component)
+        monkeypatch.setattr(failover, "ASK", ask)
+        monkeypatch.setattr(failover.Operations, "_run", self.steadily)
+        cluster = Cluster()
+
+        def lost(_client: Any, pod: dict[str, Any]) -> None:
+            del cluster.pods[pod["metadata"]["name"]]
+            cluster.pods["virt-exportproxy-new"] = "n1"
+            take()
+
+        loss = failover.Loss("pod", lost)
+        client = cast(Client, cluster)
+        return failover.lose(client, lambda: client, "virt-exportproxy", loss, ("sh", "-c", 'at={address}; eval "$0"'))
+
+    @staticmethod
+    def steadily(operations: failover.Operations, loop: Loop, _steps: Any) -> None:
+        while not operations._over.wait(0.02):
+            loop.done.append(time.monotonic())
+
+    def test_the_service_is_asked_from_a_node_that_stays_and_those_that_served_are_told(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        ask = f'echo "$at {{target}}" >{tmp_path}/asked; while echo 501 0; do sleep 0.02; done'
+        gap, failed = self.lose(monkeypatch, ask, lambda: None)
+        assert (tmp_path / "asked").read_text() == "of-n2 10.96.0.7:443\n"
+        assert gap.passed, gap.fault()
+        assert failed.value == 0
+        assert gap.more["lost"] == "virt-exportproxy-a"
+        assert gap.more["took_over"] == {"virt-exportproxy-b": "n2", "virt-exportproxy-c": "n3"}
+        assert set(gap.more["serving_after"]) == {f"virt-exportproxy-{name}" for name in ("b", "c", "new")}
+
+    def test_a_service_that_never_answers_again_fails(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        gone = tmp_path / "gone"
+        ask = f"while if test -e {gone}; then echo 000 7; else echo 200 0; fi; do sleep 0.02; done"
+        gap, failed = self.lose(monkeypatch, ask, gone.touch)
+        assert not gap.passed, gap.value
+        assert gap.value > 1.0  # until twice the limit, and AFTER, were over
+        assert failed.value > 0
 
 
 def test_two_replicas_of_three_are_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
