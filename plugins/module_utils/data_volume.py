@@ -25,7 +25,6 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Ke
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.data_volume_kind import (
     Claims,
-    Classes,
     Outlived,
     kind,
     without_cdi,
@@ -38,11 +37,13 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
     NotFound,
     Refused,
 )
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Names
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Done, Plan, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     CDI_CONFIG,
     DATA_VOLUME,
     PVC,
+    STORAGE_CLASS,
     UPLOAD_TOKEN,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.verdict import DONE, Verdict
@@ -108,7 +109,9 @@ def apply(client: Client, wanted: Sequence[Options], settings: Settings, rules: 
     keys = [(str(options["namespace"]), str(options["name"])) for options in wanted]
     work = _Work(client, settings, rules, report, Claims(client, keys, settings.workers))
     try:
-        done, found = objects.apply(client, kind(work.claims, Classes(client)), wanted, replace(settings, wait=False))
+        done, found = objects.apply(
+            client, kind(work.claims, Names(client, STORAGE_CLASS)), wanted, replace(settings, wait=False)
+        )
     except NotFound as error:
         raise without_cdi(error) from error
     volumes = [Volume(options, one) for options, one in zip(wanted, done)]

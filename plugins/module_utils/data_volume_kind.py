@@ -23,8 +23,9 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Ke
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.data_volume_options import upload_path
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, NotFound, Refused
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.existing import Names
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.objects import Plan
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DATA_VOLUME, PVC, STORAGE_CLASS, VM
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import DATA_VOLUME, PVC, VM
 
 Object = dict[str, Any]
 Options = Mapping[str, Any]
@@ -65,29 +66,7 @@ class Claims:
         return {} if self._found.unreadable else dict(self._found.scopes)
 
 
-@dataclass
-class Classes:
-    """The names of the StorageClasses, read once and only if somebody asks."""
-
-    client: Client
-    _names: frozenset[str] | None = None
-    _was_read: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def names(self) -> frozenset[str] | None:
-        """The names, None where the classes may not be read."""
-        with self._lock:
-            if not self._was_read:
-                self._was_read = True
-                try:
-                    found = self.client.list(STORAGE_CLASS).items
-                except HaError:
-                    return None
-                self._names = frozenset(str(item["metadata"]["name"]) for item in found)
-            return self._names
-
-
-def kind(claims: Claims | None = None, classes: Classes | None = None) -> objects.Kind:
+def kind(claims: Claims | None = None, classes: Names | None = None) -> objects.Kind:
     """Data volumes as declared objects; with `claims` and `classes` a plan is checked against those that are there."""
 
     def accept(options: Options, todo: Plan) -> None:
@@ -141,10 +120,10 @@ def _accept_new(options: Options, claim: Object | None, where: str) -> None:
         )
 
 
-def _accept_class(options: Options, classes: Classes) -> None:
+def _accept_class(options: Options, classes: Names) -> None:
     """CDI would wait for a StorageClass that does not exist, without end."""
     wanted = options.get("storage_class")
-    names = classes.names() if wanted else None
+    names = classes.get() if wanted else None
     if names is not None and wanted not in names:
         raise Refused(
             f"cannot be created, there is no StorageClass {wanted}",

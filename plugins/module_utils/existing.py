@@ -12,6 +12,7 @@ from typing import Any, Callable, Generic, TypeVar
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import bulk
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, Snapshot
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
 
 Object = dict[str, Any]
@@ -49,3 +50,23 @@ class Existing:
         if key[0] in found.unreadable:
             raise found.unreadable[key[0]]
         return found.objects.get(key)
+
+
+class Names:
+    """The names of all objects of one kind; None where they may not be read."""
+
+    def __init__(self, client: Client, resource: Resource) -> None:
+        self._found: Once[frozenset[str] | None] = Once(lambda: _names(client, resource))
+
+    def get(self) -> frozenset[str] | None:
+        """The names, None where they may not be read."""
+        return self._found.get()
+
+
+def _names(client: Client, resource: Resource) -> frozenset[str] | None:
+    try:
+        return frozenset(client.list(resource, trim=lambda item: str(item["metadata"]["name"])).items)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return None

@@ -16,6 +16,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import (
     Conflict,
     HaError,
+    InputError,
     ManyFailed,
     NotFound,
     Refused,
@@ -84,6 +85,11 @@ def _accept(_options: Options, _plan: Plan) -> None:
     """Accepts every plan as it is."""
 
 
+def _no_faults(_options: Options, _current: Object | None) -> Iterable[str]:
+    """Finds nothing wrong."""
+    return ()
+
+
 def _reached(_done: Done) -> Target | None:
     """Waits for nothing."""
     return None
@@ -97,7 +103,8 @@ class Kind:
     plan may not be carried out, or returns one to carry out instead; target: what is waited for once an object was made or changed, or found as wanted, None
     for nothing; frozen: fields, as paths, that cannot be changed once the object is there; desired_of: as desired, where
     the owned fields depend on the object that is there; write: carries a plan out in another way than by one request, in
-    check mode without a trace, and returns the object's new state.
+    check mode without a trace, and returns the object's new state; faults: what stands against one object's options, by its
+    state that was found, so that none of the task's objects may be touched.
     """
 
     resource: Resource
@@ -108,6 +115,7 @@ class Kind:
     frozen: Sequence[tuple[str, ...]] = ()
     desired_of: Callable[[Options, Object], Object] | None = None
     write: Callable[[Client, Key, Plan, bool], Object | None] | None = None
+    faults: Callable[[Options, Object | None], Iterable[str]] = _no_faults
 
 
 def make_plan(kind: Kind, options: Options, current: Object | None) -> Plan:
@@ -173,9 +181,14 @@ def _plan(kind: Kind, options: Options, current: Object | None) -> Plan:
 def apply(
     client: Client, kind: Kind, wanted: Sequence[Options], settings: Settings
 ) -> tuple[list[Done], bulk.Snapshot]:
-    """Brings all objects into their wanted states; one outcome for each, in the given order, and what was read."""
+    """Brings all objects into their wanted states; one outcome for each, in the given order, and what was read. InputError
+    with the faults of all before anything is written."""
     keys = [(str(options["namespace"]), str(options["name"])) for options in wanted]
     found = bulk.fetch(client, kind.resource, keys, workers=settings.workers)
+    readable = [(options, key) for options, key in zip(wanted, keys) if key[0] not in found.unreadable]
+    faults = [fault for options, key in readable for fault in kind.faults(options, found.objects.get(key))]
+    if faults:
+        raise InputError(faults)
 
     def work(index: int) -> Done:
         key = keys[index]

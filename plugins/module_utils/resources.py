@@ -96,11 +96,14 @@ ROLE = Resource(_RBAC, "roles", "Role")
 ROLE_BINDING = Resource(_RBAC, "rolebindings", "RoleBinding")
 CLUSTER_ROLE = Resource(_RBAC, "clusterroles", "ClusterRole", namespaced=False)
 CLUSTER_ROLE_BINDING = Resource(_RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+_INSTANCETYPES = "instancetype.kubevirt.io/v1beta1"
+INSTANCETYPE = Resource(_INSTANCETYPES, "virtualmachineinstancetypes", "VirtualMachineInstancetype")
 CLUSTER_INSTANCETYPE = Resource(
-    "instancetype.kubevirt.io/v1beta1",
-    "virtualmachineclusterinstancetypes",
-    "VirtualMachineClusterInstancetype",
-    namespaced=False,
+    _INSTANCETYPES, "virtualmachineclusterinstancetypes", "VirtualMachineClusterInstancetype", namespaced=False
+)
+PREFERENCE = Resource(_INSTANCETYPES, "virtualmachinepreferences", "VirtualMachinePreference")
+CLUSTER_PREFERENCE = Resource(
+    _INSTANCETYPES, "virtualmachineclusterpreferences", "VirtualMachineClusterPreference", namespaced=False
 )
 PRIORITY_CLASS = Resource("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", namespaced=False)
 STORAGE_CLASS = Resource("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)

@@ -15,6 +15,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
     objects,
     plan,
     power,
+    priority_class,
     vm_object,
     vm_state,
 )
@@ -69,8 +70,10 @@ def apply(
     unschedulable_grace: float = 60.0,
     restarts: Restarts | None = None,
 ) -> Outcome:
-    """Brings all machines into their wanted states, and restarts those that need it where that is wanted."""
-    done, _found = objects.apply(client, kind(unschedulable_grace), wanted, settings)
+    """Brings all machines into their wanted states, and restarts those that need it where that is wanted. InputError,
+    before anything is written, for PriorityClasses that are not there."""
+    checked = priority_class.checked(kind(unschedulable_grace), client, "template", "spec")
+    done, _found = objects.apply(client, checked, wanted, settings)
     outcome = Outcome(done)
     pending = [one for one in done if one.error is None and restart_required(one)]
     if restarts is not None and pending:

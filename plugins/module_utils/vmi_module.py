@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, objects, vm_options, vmi, vmi_state
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import (
+    argspec,
+    objects,
+    priority_class,
+    vm_options,
+    vmi,
+    vmi_state,
+)
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import Option
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.items import Items
@@ -72,7 +79,7 @@ def run_module(module: Module) -> None:
     def work(client: Client) -> Mapping[str, Any]:
         if any(options.get("state") in vmi.FREEZE for options in wanted):
             return _frozen(vmi.freeze(client, wanted, settings), settings)
-        kind = vmi.kind(params["unschedulable_grace"])
+        kind = priority_class.checked(vmi.kind(params["unschedulable_grace"]), client)
         done, _found = objects.apply(client, kind, wanted, settings)
         entries = [{**objects.result(one), "instance": _instance(one.current)} for one in done]
         return objects.report(kind, "items", entries, done, settings)

@@ -301,7 +301,10 @@ options:
           choices: [External, LiveMigrate, LiveMigrateIfPossible, "None"]
         priority_class:
           description:
-            - Name of a PriorityClass.
+            - Name of a PriorityClass, as the role P(virtops.kubevirt_ha.placement#role) declares them.
+            - One that is not there is refused before anything of the task is changed. A machine that bears it already is left
+              alone where it is off, or where nothing about it changes.
+            - Where PriorityClasses may not be listed, KubeVirt alone tells it, while the machine is waited for.
           type: str
         termination_grace_period:
           description:

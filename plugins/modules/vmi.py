@@ -236,7 +236,10 @@ options:
           choices: [External, LiveMigrate, LiveMigrateIfPossible, "None"]
         priority_class:
           description:
-            - Name of a PriorityClass.
+            - Name of a PriorityClass, as the role P(virtops.kubevirt_ha.placement#role) declares them.
+            - One that is not there is refused before anything of the task is changed. An instance that is there
+              already is left alone.
+            - Where PriorityClasses may not be listed, KubeVirt alone tells it, while the instance is waited for.
           type: str
         termination_grace_period:
           description:

@@ -31,14 +31,11 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.setting
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import Refused
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
-    CONFIG_MAP,
+    PRIORITY_CLASS,
     PV,
-    SECRET,
     STORAGE_CLASS,
     Resource,
 )
-
-_KINDS: dict[str, Resource] = {"Secret": SECRET, "ConfigMap": CONFIG_MAP}
 
 
 class Choice:
@@ -75,12 +72,13 @@ class Choice:
         return Refused("cannot be restored", where=where, why=why, fix=fix)
 
     def missing(self, client: Client, source: Source) -> list[str]:
-        """Faults of Secrets and ConfigMaps that the machine cannot start without."""
+        """Faults of what the machine cannot start without."""
         space = self._wanted.target
         return [
-            f"{kind} {space}/{name}, which the machine needs, does not exist; restore it from a backup of objects, or make it"
+            f"{kind.describe(space, name)}, which the machine needs, does not exist; restore it from a backup of objects, or"
+            f" {_way_out(kind)}"
             for kind, name in restore_plan.references(source.vm)
-            if client.find(_KINDS[kind], name, space) is None
+            if client.find(kind, name, space) is None
         ]
 
     def disks(
@@ -158,6 +156,10 @@ class Choice:
             f"StorageClass {name} has no free PersistentVolume of {disk.size >> 20} MiB for {disk.volume}{why}; {fix}",
             disk,
         )
+
+
+def _way_out(kind: Resource) -> str:
+    return "declare it in placement_priority_classes" if kind is PRIORITY_CLASS else "make it"
 
 
 def _told(found: Sequence[Snapshot]) -> str:

@@ -20,6 +20,16 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model i
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.plan import file_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import LONGEST_LABEL, name_fault
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    CLUSTER_INSTANCETYPE,
+    CLUSTER_PREFERENCE,
+    CONFIG_MAP,
+    INSTANCETYPE,
+    PREFERENCE,
+    PRIORITY_CLASS,
+    SECRET,
+    Resource,
+)
 
 Object = dict[str, Any]
 Given = Mapping[str, Any]
@@ -30,6 +40,8 @@ _LONGEST = 86400
 RESTS = frozenset({"Halted", "Manual", "Once"})
 # Annotations that say what a machine was, not what it is to be.
 _SERVERS = ("kubectl.kubernetes.io/", "kubevirt.io/", "kubemacpool.io/")
+# What a machine takes defaults from: the kind that is meant where none is given comes first.
+_MATCHED = {"instancetype": (CLUSTER_INSTANCETYPE, INSTANCETYPE), "preference": (CLUSTER_PREFERENCE, PREFERENCE)}
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ def machine(vm: Given, wanted: Wanted, claims: Mapping[str, str], origin: str) -
     for field in ("dataVolumeTemplates", "running"):
         spec.pop(field, None)
     spec["runStrategy"] = "Always" if strategy in RESTS else strategy
-    for field in ("instancetype", "preference"):
+    for field in _MATCHED:
         if isinstance(spec.get(field), dict):
             spec[field].pop("revisionName", None)  # a revision goes with the machine that it was made for
     template = spec.setdefault("template", {})
@@ -249,24 +261,35 @@ def target_faults(wanted: Wanted, vm: Given | None, vmi: Given | None) -> list[s
     return [] if rests else [f"{where} is about to run (run strategy {vm_state.run_strategy(vm)}); stop it first"]
 
 
-def references(vm: Given) -> list[tuple[str, str]]:
-    """Secrets and ConfigMaps that a machine cannot start without, as (kind, name)."""
+def references(vm: Given) -> list[tuple[Resource, str]]:
+    """What a machine cannot start without, beside its disks, by kind and name."""
     spec = volumes.template_spec(vm)
-    found: list[tuple[str, str]] = []
+    found: list[tuple[Resource, str]] = []
     for volume in spec.get("volumes") or []:
         for kind, names in _named(volume):
             found += [(kind, str(name)) for name in names if name]
     for credential in spec.get("accessCredentials") or []:
         for body in credential.values():
             name = (((body or {}).get("source") or {}).get("secret") or {}).get("secretName")
-            found += [("Secret", str(name))] if name else []
-    return list(dict.fromkeys(found))
+            found += [(SECRET, str(name))] if name else []
+    if spec.get("priorityClassName"):
+        found.append((PRIORITY_CLASS, str(spec["priorityClassName"])))
+    return list(dict.fromkeys([*found, *_matched(vm["spec"])]))
 
 
-def _named(volume: Given) -> Iterator[tuple[str, Sequence[Any]]]:
+def _matched(spec: Given) -> Iterator[tuple[Resource, str]]:
+    """Its instance type and its preference; KubeVirt takes their kinds in any case."""
+    for field, kinds in _MATCHED.items():
+        matcher = spec.get(field) or {}
+        asked = str(matcher.get("kind") or kinds[0].kind).lower()
+        name = str(matcher.get("name") or "")
+        yield from ((kind, name) for kind in kinds if name and asked in (kind.kind.lower(), kind.plural))
+
+
+def _named(volume: Given) -> Iterator[tuple[Resource, Sequence[Any]]]:
     for cloud in (volume.get("cloudInitNoCloud"), volume.get("cloudInitConfigDrive")):
         for field in ("secretRef", "networkDataSecretRef"):
-            yield "Secret", [((cloud or {}).get(field) or {}).get("name")]
+            yield SECRET, [((cloud or {}).get(field) or {}).get("name")]
     sysprep = volume.get("sysprep") or {}
-    yield "Secret", [(volume.get("secret") or {}).get("secretName"), (sysprep.get("secret") or {}).get("name")]
-    yield "ConfigMap", [(volume.get("configMap") or {}).get("name"), (sysprep.get("configMap") or {}).get("name")]
+    yield SECRET, [(volume.get("secret") or {}).get("secretName"), (sysprep.get("secret") or {}).get("name")]
+    yield CONFIG_MAP, [(volume.get("configMap") or {}).get("name"), (sysprep.get("configMap") or {}).get("name")]

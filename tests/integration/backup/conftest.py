@@ -41,7 +41,7 @@ class Site:
     disk: Callable[..., Path]
     folder: Path
 
-    def machine(self, name: str = "v", claim: str = "data", run_strategy: str = "Always") -> None:
+    def machine(self, name: str = "v", claim: str = "data", run_strategy: str = "Always", **options: Any) -> None:
         """Makes a machine with a disk of that claim."""
         done = self.run(
             "vm",
@@ -51,6 +51,7 @@ class Site:
             run_strategy=run_strategy,
             labels={"b": "1"},
             **self.guest,
+            **options,
         )
         assert not done.get("failed"), done["msg"]
 

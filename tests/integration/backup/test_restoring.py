@@ -12,7 +12,15 @@ import time
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import records
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import PV, PVC, SERVICE, VM, VMI
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    CLUSTER_PREFERENCE,
+    PRIORITY_CLASS,
+    PV,
+    PVC,
+    SERVICE,
+    VM,
+    VMI,
+)
 
 from .conftest import MIB, SIZE, Site, bind, until, write
 
@@ -127,6 +135,30 @@ def test_what_cannot_be_restored_is_refused_with_what_there_is(site: Site) -> No
         assert done["failed"] and not done["changed"], options
         assert said in done["msg"], done["msg"]
     assert [item["metadata"]["name"] for item in site.client.list(VM, site.namespace).items] == ["v"]
+
+
+def test_a_machine_whose_class_and_preference_are_gone_gets_no_disks(site: Site) -> None:
+    client, namespace = site.client, site.namespace
+    name, made = f"{namespace}-gone", []
+    for kind, content in ((PRIORITY_CLASS, {"value": 1}), (CLUSTER_PREFERENCE, {"spec": {}})):
+        made.append(kind)
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, **content}
+        client.create(kind, body)
+    site.disk("data")
+    other = site.disk("other", claimed=False)
+    try:
+        site.machine(run_strategy="Halted", priority_class=name, preference={"name": name})
+        assert not site.back_up().get("failed")
+    finally:
+        for kind in made:
+            client.delete(kind, name)
+    done = site.restore(name="v-two")
+    assert done["failed"] and not done["changed"], done
+    assert f"PriorityClass {name}, which the machine needs, does not exist" in done["msg"], done["msg"]
+    assert f"VirtualMachineClusterPreference {name}, which the machine needs, does not exist" in done["msg"], done[
+        "msg"
+    ]
+    assert client.find(PVC, "v-two-data", namespace) is None and not other.exists()
 
 
 def test_disks_of_a_driver_come_by_snapshot_and_go_back_by_upload(site: Site) -> None:

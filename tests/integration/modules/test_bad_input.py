@@ -114,6 +114,14 @@ def test_a_forbidden_namespace_of_three_does_not_stop_the_others(
     assert client.get(VM, "v", three[2])["spec"]["runStrategy"] == "Always"
 
 
+def test_who_may_not_list_priority_classes_is_told_by_the_controller(
+    module: Run, three: list[str], guest: dict[str, Any]
+) -> None:
+    given = {**guest, "priority_class": "missing", "wait_timeout": 15, "unschedulable_grace": 5}
+    failed = module("vm", name="v", namespace=three[0], impersonate_user=USER, **given)
+    assert failed["failed"] and failed["changed"] and "missing" in failed["msg"], failed
+
+
 def assert_two_of_three(result: dict[str, Any], three: list[str]) -> None:
     """The task failed, and named the forbidden namespace, and it alone, with the way out."""
     assert result["failed"] and three[2] in result["msg"] and "forbidden" in result["msg"], result

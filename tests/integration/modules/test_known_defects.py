@@ -29,7 +29,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, Conflict
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import VM, VM_ACTION, VMI, VMI_ACTION
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    PRIORITY_CLASS,
+    VM,
+    VM_ACTION,
+    VMI,
+    VMI_ACTION,
+)
 
 Run = Callable[..., dict[str, Any]]
 
@@ -283,6 +289,33 @@ def test_what_the_admission_lets_through_is_a_fault_of_the_parameters(
     assert refused["error"].get("faults"), refused
 
 
-def test_an_unknown_priority_class_fails_in_the_wait_with_its_name(vm: Run) -> None:
-    failed = vm(priority_class="missing", wait_timeout=15, unschedulable_grace=5)
-    assert failed["failed"] and failed["changed"] and "missing" in failed["msg"], failed
+def test_an_unknown_priority_class_is_refused_before_anything_changes(client: Any, module: Run, namespace: str) -> None:
+    vms = [{"name": "a"}, {"name": "b", "priority_class": "missing"}]
+    options: dict[str, Any] = {"vms": vms, "namespace": namespace, "defaults": {"run_strategy": "Halted"}}
+    for check in (True, False):
+        refused = module("vm", check=check, **options)
+        (fault,) = refused["error"]["faults"]
+        assert fault.startswith(f"VirtualMachine {namespace}/b: priority_class: PriorityClass missing is not there")
+        assert "placement_priority_classes" in fault and "kubevirt-cluster-critical" in fault
+        assert (refused["changed"], refused["requests"]) == (False, {"reads": 2, "writes": 0, "watches": 0})
+    assert not client.list(VM, namespace).items
+    alone = module("vmi", name="b", namespace=namespace, spec={"priorityClassName": "missing"})
+    assert f"VirtualMachineInstance {namespace}/b: spec.priorityClassName:" in alone["msg"] and not alone["changed"]
+    assert alone["requests"]["writes"] == 0
+
+
+def test_a_machine_whose_class_was_deleted_stays_as_it_is(client: Any, vm: Run) -> None:
+    body = {"apiVersion": PRIORITY_CLASS.api_version, "kind": PRIORITY_CLASS.kind, "value": 1}
+    client.create(PRIORITY_CLASS, {**body, "metadata": {"name": "for-a-while"}})
+    try:
+        made = vm(priority_class="for-a-while")
+    finally:
+        client.delete(PRIORITY_CLASS, "for-a-while")
+    assert not made.get("failed") and made["changed"], made
+    again = vm(priority_class="for-a-while")
+    assert not again.get("failed") and not again["changed"], again
+    assert again["requests"] == {"reads": 1, "writes": 0, "watches": 0}
+    refused = vm(priority_class="for-a-while", template_labels={"a": "b"})
+    assert refused["failed"] and not refused["changed"] and "for-a-while is not there" in refused["msg"], refused
+    stopped = vm(priority_class="for-a-while", run_strategy="Halted")
+    assert not stopped.get("failed") and stopped["changed"], stopped

@@ -25,7 +25,16 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.runner import Run
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Host, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import InputError, Refused, WaitFailed
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import PV, PVC, VM, VMI
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    CLUSTER_INSTANCETYPE,
+    PREFERENCE,
+    PRIORITY_CLASS,
+    PV,
+    PVC,
+    SECRET,
+    VM,
+    VMI,
+)
 
 WANTED = Wanted("shop", "web", "web", "shop", replace=True)
 DISK = {"volume": "root", "claim": "web-root", "folder": "disks/web-root", "size": 1, "bytes": 1, "allocated": 1}
@@ -45,6 +54,8 @@ class Cluster:
         self.there: dict[tuple[str, str], Any] = {("Namespace", "shop"): {"metadata": {"name": "shop"}}}
         self.done: list[str] = []
         self.binds = True
+        # The spec of the machine in the backup.
+        self.backed_up: dict[str, Any] = {"runStrategy": "Halted", "template": {"spec": {}}}
         for name in ("pv-1", "pv-2"):
             self.there[PV.kind, name] = persistent(name)
 
@@ -100,7 +111,7 @@ class Files:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster()
     spec = {"accessModes": ["ReadWriteMany"]}
-    vm = {"metadata": {"name": "web"}, "spec": {"runStrategy": "Halted", "template": {"spec": {}}}}
+    vm = {"metadata": {"name": "web"}, "spec": made.backed_up}
     record = {"disks": [DISK], "taken_at": "t", "consistency": "stopped"}
     source = Source(SNAPSHOT, record, vm, [{"metadata": {"name": "web-root"}, "spec": spec}])
     monkeypatch.setattr(Choice, "source", lambda _self: source)
@@ -174,6 +185,28 @@ def test_a_claim_that_became_somebodys_is_not_written_over(
     monkeypatch.setattr(Restore, "prepare", prepared)
     assert "was made by somebody else meanwhile. Run again" in str(work.run().error)
     assert cluster.done == []
+
+
+def test_all_that_the_machine_could_not_start_without_is_told_before_anything_is_written(
+    work: Restore, cluster: Cluster
+) -> None:
+    init = {"name": "init", "cloudInitNoCloud": {"secretRef": {"name": "web-init"}}}
+    matched = {"instancetype": {"name": "small"}, "preference": {"name": "linux", "kind": "VirtualMachinePreference"}}
+    cluster.backed_up.update(matched, template={"spec": {"priorityClassName": "gold", "volumes": [init]}})
+    with pytest.raises(InputError) as caught:
+        work.run()
+    fix = "which the machine needs, does not exist; restore it from a backup of objects, or"
+    assert caught.value.faults == [
+        f"Secret shop/web-init, {fix} make it",
+        f"PriorityClass gold, {fix} declare it in placement_priority_classes",
+        f"VirtualMachineClusterInstancetype small, {fix} make it",
+        f"VirtualMachinePreference shop/linux, {fix} make it",
+    ]
+    assert cluster.done == []
+    needed = {SECRET: "web-init", PRIORITY_CLASS: "gold", CLUSTER_INSTANCETYPE: "small", PREFERENCE: "linux"}
+    for kind, name in needed.items():
+        cluster.put(kind, {"metadata": {"name": name}})
+    assert work.run().error is None
 
 
 def test_two_restores_of_one_machine_are_refused(work: Restore, tmp_path: Path) -> None:

@@ -12,6 +12,13 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import Probe
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.restore_plan import NewDisk, Wanted
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.settings import Host, Settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    CLUSTER_INSTANCETYPE,
+    INSTANCETYPE,
+    PREFERENCE,
+    PRIORITY_CLASS,
+    SECRET,
+)
 
 ANOTHER = Wanted("shop", "web", "web-two", "shop")
 SAME = Wanted("shop", "web", "web", "shop")
@@ -220,7 +227,29 @@ def test_the_smallest_free_volume_that_is_large_enough_comes_first() -> None:
 
 
 def test_what_a_machine_needs_beside_its_disks_is_known() -> None:
-    assert restore_plan.references(vm()) == [("Secret", "web-init")]
+    made = vm(preference={"name": "linux", "kind": "virtualmachinepreference"})
+    made["spec"]["template"]["spec"]["priorityClassName"] = "gold"
+    assert restore_plan.references(made) == [
+        (SECRET, "web-init"),
+        (PRIORITY_CLASS, "gold"),
+        (CLUSTER_INSTANCETYPE, "small"),
+        (PREFERENCE, "linux"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("matcher", "kinds"),
+    [
+        ({"name": "small"}, [CLUSTER_INSTANCETYPE]),
+        ({"name": "small", "kind": "virtualMachineInstancetypes"}, [INSTANCETYPE]),
+        ({"name": "small", "kind": "VirtualMachineClusterInstancetype"}, [CLUSTER_INSTANCETYPE]),
+        ({"inferFromVolume": "root"}, []),
+        (None, []),
+    ],
+)
+def test_an_instance_type_is_of_the_cluster_unless_its_kind_says_otherwise(matcher: Any, kinds: list[Any]) -> None:
+    found = restore_plan.references(vm(instancetype=matcher))
+    assert found == [(SECRET, "web-init"), *[(kind, "small") for kind in kinds]]
 
 
 @pytest.mark.parametrize(
