@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -13,6 +13,9 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
 
 Object = Mapping[str, Any]
+# The value of NAMED on the role's own placeholders.
+NAMED, PLACEHOLDER = "app.kubernetes.io/name", "kubevirt-ha-reserve"
+_MIB = 2**20
 
 
 @lru_cache(maxsize=4096)
@@ -34,6 +37,17 @@ def gives_way(pod: Object) -> bool:
     """Whether a pod is a placeholder, whose room is a machine's as soon as one needs it: its priority is below 0."""
     labels = (pod.get("metadata") or {}).get("labels") or {}
     return int((pod.get("spec") or {}).get("priority") or 0) < 0 and labels.get("kubevirt.io") != "virt-launcher"
+
+
+def share(rooms: Sequence[Mapping[str, int]], resources: Iterable[str]) -> dict[str, int]:
+    """What each node must keep free so that the others hold all that ran on the largest one: the n-th part of its room.
+
+    With v in use and r kept free on a node of room A, v is at most A - r, and the n - 1 others keep (n - 1) r: enough where
+    r is A / n. CPU in thousandths, memory in whole MiB as bytes.
+    """
+    largest = {name: max((room.get(name, 0) for room in rooms), default=0) for name in resources}
+    kept = {name: -(-value // max(1, len(rooms))) for name, value in largest.items()}
+    return {name: -(-value // _MIB) * _MIB if name == "memory" else value for name, value in kept.items()}
 
 
 def requests(spec: Object) -> dict[str, int]:

@@ -111,6 +111,7 @@ STORAGE_PROFILE = Resource("cdi.kubevirt.io/v1beta1", "storageprofiles", "Storag
 SNAPSHOT_CLASS = Resource(
     "snapshot.storage.k8s.io/v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False
 )
+NETWORK_ATTACHMENT = Resource("k8s.cni.cncf.io/v1", "network-attachment-definitions", "NetworkAttachmentDefinition")
 API_SERVICE = Resource("apiregistration.k8s.io/v1", "apiservices", "APIService", namespaced=False)
 _ADMISSION = "admissionregistration.k8s.io/v1"
 MUTATING_WEBHOOK = Resource(

@@ -275,7 +275,8 @@ options:
     default: 100
   details:
     description:
-      - Whether to return RV(details), which has an entry for each node, machine, StorageClass and certificate.
+      - Whether to return RV(details), which has an entry for each node, machine, StorageClass and certificate, and what stands beside
+        KubeVirt. It costs a list of NetworkAttachmentDefinitions more.
     type: bool
     default: false
     version_added: 0.3.0
@@ -465,6 +466,34 @@ details:
       description: Addresses of the API servers that serve.
       type: list
       elements: str
+      returned: always
+    priority_classes:
+      description:
+        - Each PriorityClass that machines name, with C(name), C(value) and how many C(machines), the highest first. One that is not
+          there has no value; an empty name is that of the machines that name none.
+      type: list
+      elements: dict
+      returned: always
+    reserve:
+      description:
+        - What the placeholders of the role P(virtops.kubevirt_ha.placement#role) hold, with C(wanted) on each node, the C(nodes) with
+          C(name) and C(held), how many C(placeholders) there are and how many of them are C(waiting); none where there are none.
+      type: dict
+      returned: always
+    quotas:
+      description: Each ResourceQuota with C(namespace), C(name), C(hard) and C(used).
+      type: list
+      elements: dict
+      returned: always
+    networks:
+      description:
+        - Names of NetworkAttachmentDefinitions by C(namespaces), and whether the kind is C(installed), which is none where it could
+          not be read.
+      type: dict
+      returned: always
+    metrics_server:
+      description: Whether the API of metrics is C(installed) and C(available), and C(why) not; none where it could not be read.
+      type: dict
       returned: always
 versions:
   description: Versions of C(api_server), C(kubelet), C(container_runtime), C(kernel) and C(kubevirt).

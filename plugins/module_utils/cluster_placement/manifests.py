@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import pod_requests, quantity
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.cluster_placement.options import OWNER, preset_options
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.names import as_text
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.parameters import without_nulls
@@ -21,7 +21,7 @@ Values = Mapping[str, Any]
 LABEL = "app.kubernetes.io/managed-by"
 # Where owners of machines read presets; every user of the cluster may.
 PRESETS_NAMESPACE, PRESETS_NAME = "kube-public", "kubevirt-ha-presets"
-RESERVE = "kubevirt-ha-reserve"
+RESERVE = pod_requests.PLACEHOLDER
 _SCHEDULABLE = "kubevirt.io/schedulable"
 _HOSTNAME = "kubernetes.io/hostname"
 _RBAC = "rbac.authorization.k8s.io"
@@ -134,15 +134,8 @@ def machine_nodes(nodes: Iterable[Values]) -> list[Values]:
 
 
 def share(nodes: Sequence[Values], resources: Sequence[str]) -> dict[str, int]:
-    """What each node must keep free so that the others hold all that ran on the largest one: the n-th part of its room.
-
-    With v in use and r kept free on a node of room A, v is at most A - r, and the n - 1 others keep (n - 1) r: enough where
-    r is A / n. CPU in thousandths, memory in whole MiB as bytes.
-    """
-    room = [amounts((node.get("status") or {}).get("allocatable")) for node in nodes]
-    largest = {name: max((one.get(name, 0) for one in room), default=0) for name in resources}
-    kept = {name: -(-value // max(1, len(nodes))) for name, value in largest.items()}
-    return {name: -(-value // _MIB) * _MIB if name == "memory" else value for name, value in kept.items()}
+    """What each of these nodes must keep free."""
+    return pod_requests.share([amounts((node.get("status") or {}).get("allocatable")) for node in nodes], resources)
 
 
 def _reserve(params: Values, nodes: Sequence[Values]) -> Iterator[Object]:
@@ -158,7 +151,7 @@ def _reserve(params: Values, nodes: Sequence[Values]) -> Iterator[Object]:
     yield priority_class(
         RESERVE, given["priority"], "Placeholders that give way to virtual machines", default=False, policy="Never"
     )
-    labels = {"app.kubernetes.io/name": RESERVE}
+    labels = {pod_requests.NAMED: RESERVE}
     container = {
         "name": "placeholder",
         "image": given["image"],

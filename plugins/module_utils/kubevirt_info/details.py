@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import systems
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Node, Volume
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
@@ -55,6 +56,11 @@ def overview(view: View, found: Iterable[Finding]) -> dict[str, Any]:
         "etcd_backup": _backup(view),
         "backups": view.cluster.backups,
         "api_servers": sorted(set(view.cluster.endpoints)),
+        "priority_classes": systems.priority_classes(view),
+        "reserve": systems.reserve(view),
+        "quotas": systems.quotas(view),
+        "networks": systems.networks(view),
+        "metrics_server": systems.metrics_server(view),
     }
 
 

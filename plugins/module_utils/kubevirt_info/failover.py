@@ -107,7 +107,7 @@ def priorities(view: View) -> Iterator[Finding]:
             yield Finding(
                 "vm-priority-class-unknown", "its next pod would be refused", (machine.thing(f"names {name}"),)
             )
-        elif not name and not any(known.values()):
+        elif not name and not any(each.default for each in known.values()):
             why = "neither does it name one, nor is there a default one"
             yield Finding("vm-priority-class-unset", why, (machine.thing(),))
 

@@ -173,13 +173,22 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class PriorityClass:
+    """A PriorityClass. default: pods that name none have it."""
+
+    value: int
+    default: bool = False
+
+
+@dataclass(frozen=True)
 class Quota:
-    """What a ResourceQuota still has room for, of pods of the given scopes."""
+    """What a ResourceQuota still has room for, of the `hard` that it began with, of pods of the given scopes."""
 
     key: Key
     room: Amounts
     scopes: tuple[str, ...] = ()
     priority_classes: tuple[str, ...] | None = None
+    hard: Amounts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -208,8 +217,8 @@ class Cluster:
     could not be read at all; partly: namespaces of a source that could not; absent: plurals of the kinds that are not
     installed, by source.
 
-    priority_classes: name → whether it is the default; addresses: of each of the API's endpoints; backups: what the backup
-    host says of its backups.
+    addresses: of each of the API's endpoints; backups: what the backup host says of its backups; networks: namespace and name
+    of each NetworkAttachmentDefinition.
     """
 
     now: float = 0.0
@@ -228,12 +237,13 @@ class Cluster:
     deployments: list[Object] = field(default_factory=list)
     daemon_sets: list[Object] = field(default_factory=list)
     leases: dict[Key, Object] = field(default_factory=dict)
-    priority_classes: dict[str, bool] = field(default_factory=dict)
+    priority_classes: dict[str, PriorityClass] = field(default_factory=dict)
     storage_classes: dict[str, Object] = field(default_factory=dict)
     profiles: dict[str, Object] = field(default_factory=dict)
     snapshot_classes: list[str] = field(default_factory=list)
     health_checks: list[str] = field(default_factory=list)
     api_services: list[Object] = field(default_factory=list)
+    networks: list[Key] = field(default_factory=list)
     endpoints: list[str] = field(default_factory=list)
     certificates: list[Certificate] = field(default_factory=list)
     addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)

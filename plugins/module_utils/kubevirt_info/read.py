@@ -18,6 +18,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
     Guest,
     Node,
     Pod,
+    PriorityClass,
     Quota,
     Vm,
     Vmi,
@@ -201,7 +202,11 @@ def quota(item: Object) -> Quota:
         else:
             scopes.append(str(rule.get("scopeName")))
     room = {name: value - used.get(name, 0) for name, value in hard.items()}
-    return Quota(key_of(item), room, tuple(scopes), classes)
+    return Quota(key_of(item), room, tuple(scopes), classes, hard)
+
+
+def priority_class(item: Object) -> PriorityClass:
+    return PriorityClass(int(item.get("value") or 0), bool(item.get("globalDefault")))
 
 
 def endpoints(item: Object) -> list[str]:

@@ -98,6 +98,7 @@ def scope_of(params: Params) -> Scope:
         backup_path=params["etcd_backup"]["path"] or "",
         state_dir=params["state_dir"] or "",
         workers=params["workers"],
+        details=params["details"],
     )
 
 

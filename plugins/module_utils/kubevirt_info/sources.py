@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key, key_of
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import certificates, read
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.leaders import SYSTEM
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Cluster
@@ -24,6 +24,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     KUBEVIRT,
     LEASE,
     MUTATING_WEBHOOK,
+    NETWORK_ATTACHMENT,
     NODE,
     POD,
     PRIORITY_CLASS,
@@ -46,7 +47,8 @@ _RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 
 @dataclass(frozen=True)
 class Scope:
-    """What is looked at. namespaces: those of the machines, empty for all; endpoint: host of the API as users know it."""
+    """What is looked at. namespaces: those of the machines, empty for all; endpoint: host of the API as users know it;
+    details: what no check asks for is looked at, too."""
 
     namespaces: tuple[str, ...] = ()
     kubevirt_namespace: str = ""
@@ -54,6 +56,7 @@ class Scope:
     backup_path: str = ""
     state_dir: str = ""
     workers: int = 8
+    details: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def sources(cluster: Cluster, scope: Scope) -> Iterator[Source]:
     yield from _of_machines(scope, cluster.namespace)
     yield from _of_kubevirt(cluster)
     yield from _of_certificates(cluster)
+    if scope.details:
+        yield Source("networks", NETWORK_ATTACHMENT, key_of, lambda c, found: c.networks.extend(found))
     if not scope.state_dir:
         yield Source("health_checks", HEALTH_CHECK, _name, lambda c, found: c.health_checks.extend(found.values()))
 
@@ -98,7 +103,7 @@ def _of_the_cluster() -> Iterator[Source]:
     yield Source(
         "priority_classes",
         PRIORITY_CLASS,
-        lambda item: bool(item.get("globalDefault")),
+        read.priority_class,
         lambda c, found: c.priority_classes.update(_by_name(found)),
     )
 

@@ -208,7 +208,7 @@ class World:
     def cluster(self) -> Cluster:
         """What would have been read of it."""
         cluster = Cluster(now=NOW, here=NOW, server_version="v1.34.4")
-        scope = Scope(state_dir=self.settings.state_dir)
+        scope = Scope(state_dir=self.settings.state_dir, details=True)
         for source in (custom_resource(), *sources(cluster, scope)):
             found = {key_of(item): source.trim(copy.deepcopy(item)) for item in self.objects.get(source.name, [])}
             source.store(cluster, found)

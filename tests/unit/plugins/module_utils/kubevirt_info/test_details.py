@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import checks, details
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Unread
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.registry import RULES
-from ha_world import NODES, World, volume, whole_world
+from ha_world import GIB, NODES, World, conditions, pod, volume, whole_world
 
 
 def told(world: World) -> dict[str, Any]:
@@ -99,3 +100,65 @@ def test_the_worst_volume_of_a_class_counts_and_without_one_nothing_is_known() -
         made["spec"]["storageClassName"] = "shared"
         world.add("volumes", made)
     assert told(world)["storage_classes"][0]["survives"] == "local"
+
+
+def test_the_classes_that_machines_name_are_counted_the_highest_first() -> None:
+    world = whole_world()
+    world.add("priority_classes", {"metadata": {"name": "usual"}, "value": 5, "globalDefault": True})
+    world.machine("web-3", "n3")
+    world.machine("web-4", "n3")
+    world.change_spec("web-3", priorityClassName="")
+    world.change_spec("web-4", priorityClassName="gold")
+    assert told(world)["priority_classes"] == [
+        {"name": "important", "value": 1000, "machines": 2},
+        {"name": "", "value": 5, "machines": 1},
+        {"name": "gold", "value": None, "machines": 1},
+    ]
+
+
+def test_the_reserve_says_what_each_node_holds_and_what_it_should() -> None:
+    world = whole_world()
+    assert told(world)["reserve"] is None
+    labels = {"app.kubernetes.io/name": "kubevirt-ha-reserve"}
+    for name in (*NODES[1:], ""):
+        placeholder = pod("kubevirt-ha-placement", f"r-{name}", name, labels, cpu="1500m", memory="11Gi")
+        placeholder["spec"]["priority"] = -1000
+        world.add("pods", placeholder)
+    found = told(world)["reserve"]
+    assert (found["placeholders"], found["waiting"]) == (6, 1)
+    assert found["wanted"] == {"cpu": 2.667, "memory": -(-64 * 1024 // 6) * 2**20}
+    assert found["nodes"][:2] == [
+        {"name": "n1", "held": {"cpu": 0.0, "memory": 0}},
+        {"name": "n2", "held": {"cpu": 1.5, "memory": 11 * GIB}},
+    ]
+
+
+def test_quotas_networks_and_the_api_of_metrics_are_told() -> None:
+    world = whole_world()
+    world.add(
+        "quotas",
+        {
+            "metadata": {"namespace": "shop", "name": "q"},
+            "status": {"hard": {"requests.cpu": "4", "pods": "10"}, "used": {"requests.cpu": "1500m", "pods": "3"}},
+        },
+    )
+    world.add("networks", *({"metadata": {"namespace": "shop", "name": name}} for name in ("storage", "front")))
+    found = told(world)
+    assert found["quotas"] == [
+        {
+            "namespace": "shop",
+            "name": "q",
+            "hard": {"pods": 10, "requests.cpu": 4.0},
+            "used": {"pods": 3, "requests.cpu": 1.5},
+        }
+    ]
+    assert found["networks"] == {"installed": True, "namespaces": {"shop": ["front", "storage"]}}
+    assert found["metrics_server"] == {"installed": False, "available": False, "why": ""}
+    service = {"metadata": {"name": "v1beta1.metrics.k8s.io"}, "spec": {"group": "metrics.k8s.io"}}
+    world.add("api_services", {**service, "status": {"conditions": conditions(Available="True")}})
+    assert told(world)["metrics_server"] == {"installed": True, "available": True, "why": ""}
+    world.get("api_services", "v1beta1.metrics.k8s.io")["status"] = {}
+    assert told(world)["metrics_server"]["why"] == "it has no condition Available"
+    world.facts["unread"] = {name: Unread(name, "", "not permitted", "") for name in ("networks", "api_services")}
+    found = told(world)
+    assert (found["networks"]["installed"], found["metrics_server"]["installed"]) == (None, None)

@@ -20,9 +20,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, ConnectionFailed
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import gather, outside
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Cluster
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import checks, gather, outside
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Cluster, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.sources import Scope
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
 from test_certificates import BEGIN, make
 
 LISTS = 23
@@ -141,6 +142,22 @@ def test_the_namespace_of_kubevirt_is_that_of_its_resource(api: Any, reply: Any)
     found, asked = read(api, reply, answer)
     assert found.namespace == "openshift-cnv"
     assert any("/namespaces/openshift-cnv/secrets" in path for path in asked)
+
+
+def test_networks_are_read_where_details_are_asked_for(api: Any, reply: Any) -> None:
+    def answer(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        if path.endswith("/network-attachment-definitions"):
+            return 200, {"metadata": {}, "items": [{"metadata": {"namespace": "shop", "name": "front"}}]}
+        return empty(path, query)
+
+    found, asked = read(api, reply, answer, Scope(details=True))
+    assert found.networks == [("shop", "front")] and len(asked) == READS + 1
+
+
+def test_a_cluster_without_networks_of_machines_is_no_gap(api: Any, reply: Any) -> None:
+    found, _asked = read(api, reply, refusing(404, "/network-attachment-definitions"), Scope(details=True))
+    assert set(found.absent) == {"networks"}
+    assert "kind-missing" not in {finding.id for finding in checks.unchecked(View(found, Settings()))}
 
 
 def test_given_a_watchers_folder_no_health_check_is_looked_for(api: Any, reply: Any, tmp_path: Path) -> None:
