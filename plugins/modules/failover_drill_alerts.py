@@ -115,9 +115,10 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.argspec import ArgumentSpec
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import alerts, report
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts_watch import Access, Alertmanagers
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts_watch import Alertmanagers
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.module import Module
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.ask import Access, read
 
 
 def argument_spec() -> ArgumentSpec:
@@ -138,17 +139,6 @@ def argument_spec() -> ArgumentSpec:
         },
         required_if=[("state", "cleared", ("fired",))],
     )
-
-
-def read(path: str) -> str:
-    """A file's text. Raises HaError where it cannot be read."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError as error:
-        raise HaError(
-            "a file cannot be read", where=path, why=str(error), fix="Give the path of one that can"
-        ) from error
 
 
 def pages(path: str) -> list[str]:

@@ -5,31 +5,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 import urllib.parse
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Optional
 
-from ansible.module_utils.urls import ConnectionError as UrlsError
-from ansible.module_utils.urls import open_url
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import alerts
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts import Fired
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.ask import NO_ANSWER, Access, get
 
-_TIMEOUT = 2.0
 _PERIOD = 0.5
 Answer = Optional[list[dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Access:
-    """How Alertmanagers are reached: an authority's file, a user and a password, each empty where there is none."""
-
-    ca_cert: str = ""
-    username: str = ""
-    password: str = ""
 
 
 class Alertmanagers:
@@ -48,17 +35,9 @@ class Alertmanagers:
 
     def _ask(self, url: str) -> Answer:
         query = urllib.parse.urlencode({"filter": f'alertname="{alerts.ALERT}"'})
-        known = {"url_username": self._access.username, "url_password": self._access.password, "force_basic_auth": True}
         try:
-            with open_url(
-                f"{url.rstrip('/')}/api/v2/alerts?{query}",
-                timeout=_TIMEOUT,
-                ca_path=self._access.ca_cert or None,
-                use_proxy=False,
-                **(known if self._access.username else {}),
-            ) as answer:
-                return list(json.load(answer))
-        except (OSError, ValueError, UrlsError):
+            return list(get(f"{url.rstrip('/')}/api/v2/alerts?{query}", self._access))
+        except NO_ANSWER:
             return None
 
     def until_fired(self, node: str, t0: float, until: float) -> Fired:

@@ -17,8 +17,9 @@ from xml.etree import ElementTree
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import alerts, report, series
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts import Fired
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts_watch import Access, Alertmanagers
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts_watch import Alertmanagers
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import Budget, judge
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.monitoring.ask import Access
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Origin
 from ansible_collections.virtops.kubevirt_ha.plugins.modules import failover_drill_alerts as module
 from drill_story import EPOCH, PROBES, Story
