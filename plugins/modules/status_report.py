@@ -27,6 +27,8 @@ options:
       - C(probes) are those of M(virtops.kubevirt_ha.ha_probe); C(vips) as the role P(virtops.kubevirt_ha.load_balancer#role) has them.
       - C(redundancy) is the result of M(virtops.kubevirt_ha.redundancy_info).
       - C(watcher) is C(host), and C(look) or C(why).
+      - C(monitoring) is C(look) of M(virtops.kubevirt_ha.status_monitoring_info), C(absent), a word where it is not laid out, or C(why)
+        nothing is known.
       - C(storage) is C(backend), C(volume) and C(mount); C(api_endpoint) is C(host:port).
     type: dict
     required: true

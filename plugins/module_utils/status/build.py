@@ -15,8 +15,10 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status import 
     care,
     control_plane,
     machines,
+    monitoring,
     network,
     nodes,
+    placement,
     storage,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.model import (
@@ -40,6 +42,9 @@ _BUILDERS = (
     storage.classes,
     machines.kubevirt,
     machines.machines,
+    placement.section,
+    placement.networks,
+    monitoring.section,
     care.watcher,
     care.backup,
     care.drill,

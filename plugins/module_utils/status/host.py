@@ -74,7 +74,7 @@ def balancer(url: str) -> dict[str, Any]:
     try:
         return {"servers": parse.haproxy(_get(url)), "why": ""}
     except (OSError, ValueError) as error:
-        return {"servers": [], "why": _reason(error)}
+        return {"servers": [], "why": parse.reason(error)}
 
 
 def etcd_fsync(url: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def etcd_fsync(url: str) -> dict[str, Any]:
     try:
         return {**parse.fsync(_get(url)), "why": ""}
     except (OSError, ValueError) as error:
-        return {"p99_ms": None, "why": _reason(error)}
+        return {"p99_ms": None, "why": parse.reason(error)}
 
 
 def gluster(volume: str, run: Run) -> dict[str, Any]:
@@ -177,8 +177,3 @@ def _get(url: str) -> str:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=_SECONDS) as answer:
         return str(answer.read(4 << 20).decode("utf-8", "replace"))
-
-
-def _reason(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    return str(getattr(reason, "strerror", None) or reason or error)

@@ -40,7 +40,8 @@ class Section:
 @dataclass(frozen=True)
 class Limits:
     """From when on something is told. certificate_days: before a certificate's end; drill_days, restore_days: after the last
-    drill, and the last restore that was proven; etcd_quota_share: of its database's quota; etcd_fsync_ms: of the 99th
+    drill, and the last restore that was proven; etcd_quota_share, quota_share: of its database's
+    quota, and of a namespace's; etcd_fsync_ms: of the 99th
     percentile of etcd's writes to its log."""
 
     certificate_days: float = 14.0
@@ -50,6 +51,7 @@ class Limits:
     heartbeat_seconds: float = 5.0
     backup_hours: float = 24.0
     restore_days: float = 30.0
+    quota_share: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Facts:
     redundancy: Mapping[str, Any] = field(default_factory=dict)
     watcher: Mapping[str, Any] = field(default_factory=dict)
     storage: Mapping[str, Any] = field(default_factory=dict)
+    monitoring: Mapping[str, Any] = field(default_factory=dict)
     drill: Mapping[str, Any] = field(default_factory=dict)
     drill_place: str = ""
     api_endpoint: str = ""

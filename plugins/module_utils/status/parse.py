@@ -88,3 +88,9 @@ def _root(xml: str) -> ElementTree.Element:
 
 def _text(element: ElementTree.Element, name: str) -> str:
     return (element.findtext(name) or "").strip()
+
+
+def reason(error: Exception) -> str:
+    """Why there is no answer, without what libraries put around it."""
+    why = getattr(error, "reason", None)
+    return str(getattr(why, "strerror", None) or why or error)

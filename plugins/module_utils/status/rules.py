@@ -64,6 +64,17 @@ _ROWS = (
     ),
     (
         "warning",
+        (
+            "alert-firing",
+            "Alerts fire",
+            "Look at what they name; the annotations at Alertmanager say what to do",
+        ),
+        (
+            "alertmanager-apart",
+            "An Alertmanager does not see all others, so alerts are sent twice",
+            "Let monitoring_alertmanager_cluster_port pass between them, TCP and UDP",
+        ),
+        ("alertmanager-silent", "An Alertmanager does not answer", "Look at prometheus-alertmanager on its host"),
         ("api-server-down", "An API server does not answer", "Look at its kube-apiserver"),
         ("backend-down", "A load balancer has left a backend out", "Look at the backend, and at the way to it"),
         (
@@ -99,17 +110,34 @@ _ROWS = (
         ),
         ("host-look-failed", "A host could not be looked at", "Run again; then look at what is named"),
         (
+            "metrics-server-unavailable",
+            "The API of metrics does not answer",
+            "Look at the APIService's condition and the pods of metrics-server",
+        ),
+        (
             "node-pressure",
             "A node lacks memory, disk, processes or network",
             "Free what is named, or move machines away",
         ),
         ("not-whole", "Redundancy is not whole, so a drill would refuse to begin", "Mend what is named"),
+        ("prometheus-silent", "A Prometheus does not answer", "Look at prometheus on its host"),
+        (
+            "quota-near-end",
+            "A ResourceQuota is nearly used up",
+            "Raise it, or stop machines, before one cannot start or migrate",
+        ),
+        (
+            "reserve-waits",
+            "Placeholders of the reserve have no room, so the loss of a node may not be borne",
+            "Add a node, or stop machines; after the return of a node it mends itself",
+        ),
         ("storage-peer-lost", "A storage host does not see another", "Look at glusterd and the network between them"),
         (
             "restore-unproven",
             "No restore was booted for too long, so no backup counts",
             "Run playbooks/restore.yml with restore_as and restore_remove: true",
         ),
+        ("target-down", "Prometheus does not reach what it watches", "Look at what is named, and at the way to it"),
         (
             "watcher-not-working",
             "Nothing would recover a lost node",

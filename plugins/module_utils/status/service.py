@@ -24,7 +24,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.page im
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.rules import RULES
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.table import table
 
-_FACTS = ("hosts", "cluster", "probes", "vips", "redundancy", "watcher", "storage", "api_endpoint")
+_FACTS = ("hosts", "cluster", "probes", "vips", "redundancy", "watcher", "storage", "monitoring", "api_endpoint")
 
 
 def spec() -> ArgumentSpec:

@@ -378,6 +378,8 @@ def test_details_tell_what_there_is_and_follow_what_changes(look: Look, platform
     assert found["machines"], "the platform has machines"
     assert all(machine["node"] in NODES and machine["fails_over"] for machine in found["machines"])
     assert found["certificates"][0]["days_left"] > 0
+    assert found["networks"] == {"installed": False, "namespaces": {}}
+    assert sum(each["machines"] for each in found["priority_classes"]) == len(found["machines"])
     cordon = ({"spec": {"unschedulable": True}}, {"spec": {"unschedulable": None}})
     with platform.changed(NODE, NODES[2], *cordon):
         nodes = {node["name"]: node["cordoned"] for node in look(details=True)["details"]["nodes"]}

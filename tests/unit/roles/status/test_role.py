@@ -37,6 +37,7 @@ def value(name: str, **given: Any) -> Any:
         "__status_probed": {},
         "__status_cluster": {},
         "__status_redundancy": {},
+        "__status_monitored": {},
     }
     variables = {**_load("defaults/main.yml"), **_load("vars/main.yml"), **own, **given}
     return Templar(DataLoader(), variables=variables).template(trust_as_template("{{ " + name + " }}"))
@@ -74,6 +75,44 @@ def test_a_host_is_asked_for_the_units_of_its_groups() -> None:
     ]
     assert value("__status_units", group_names=["storage_nodes"], shared_storage_backend="glusterfs") == ["glusterd"]
     assert value("__status_units", group_names=["storage_nodes"], shared_storage_backend="ceph") == []
+
+
+def test_prometheus_and_alertmanager_are_asked_where_and_as_the_role_monitoring_lays_them_out() -> None:
+    groups = {**GROUPS, "monitoring_nodes": ["n1", "n2"]}
+    secured = {
+        "monitoring_tls_cert_file": "/c",
+        "monitoring_tls_ca_file": "/ca",
+        "monitoring_web_user": "look",
+        "monitoring_web_password_file": "/p",
+        "monitoring_prometheus_port": 9999,
+    }
+    hosts = {"n1": {"monitoring_address": "192.0.2.1", **secured}, "n2": {"ansible_host": "192.0.2.2"}}
+    given = {"groups": groups, "hostvars": hosts}
+    assert value("status_prometheus", **given) == [
+        {"host": "n1", "url": "https://192.0.2.1:9999"},
+        {"host": "n2", "url": "http://192.0.2.2:9090"},
+    ]
+    assert [each["url"] for each in value("status_alertmanagers", **given)] == [
+        "https://192.0.2.1:9093",
+        "http://192.0.2.2:9093",
+    ]
+    assert value("status_monitoring_ca_file", **given) == "/ca"
+    assert value("status_monitoring_user", **given) == "look"
+    assert value("status_monitoring_password_file", **given) == "/p"
+
+
+def test_where_nothing_is_monitored_or_answers_the_report_says_so() -> None:
+    absent = value("__status_facts")["monitoring"]
+    assert absent == {"absent": "not laid out: there is no host in monitoring_nodes"}
+    groups = {**GROUPS, "monitoring_nodes": ["n1"]}
+    by_operator = {"n1": {"monitoring_form": "operator"}, "n2": {}, "w": {}}
+    assert value("status_prometheus", groups=groups, hostvars=by_operator) == []
+    told = value("__status_facts", groups=groups, hostvars=by_operator)["monitoring"]
+    assert told["absent"].startswith("not asked: an operator runs it")
+    failed = {"failed": True, "msg": "Timed out after 30 s"}
+    assert value("__status_facts", groups=groups, __status_monitored=failed)["monitoring"] == {"why": failed["msg"]}
+    look = {"look": {"prometheus": {}, "alertmanagers": {}}}
+    assert value("__status_facts", groups=groups, __status_monitored=look)["monitoring"] == look
 
 
 def test_of_hosts_and_a_cluster_without_an_answer_the_report_can_be_made() -> None:

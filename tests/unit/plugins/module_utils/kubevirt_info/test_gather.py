@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import Connection
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError, ConnectionFailed
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import checks, gather, outside
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import checks, gather, outside, service
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Cluster, Settings
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.sources import Scope
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
@@ -152,6 +152,13 @@ def test_networks_are_read_where_details_are_asked_for(api: Any, reply: Any) -> 
 
     found, asked = read(api, reply, answer, Scope(details=True))
     assert found.networks == [("shop", "front")] and len(asked) == READS + 1
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_details_are_looked_at_where_they_are_asked_for(wanted: bool) -> None:
+    given = {"namespaces": [], "etcd_backup": {"path": None}, "workers": 2, "details": wanted}
+    missing = dict.fromkeys(("kubevirt_namespace", "api_endpoint", "state_dir"))
+    assert service.scope_of({**given, **missing}).details is wanted
 
 
 def test_a_cluster_without_networks_of_machines_is_no_gap(api: Any, reply: Any) -> None:

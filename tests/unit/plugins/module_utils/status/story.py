@@ -134,8 +134,29 @@ def cluster() -> Object:
             ],
             "etcd_backup": {"age_seconds": 3600, "location": "/var/backups/etcd", "verified": True},
             "backups": backups(),
+            "priority_classes": [{"name": "important", "value": 1000, "machines": 3}],
+            "reserve": {
+                "wanted": {"cpu": 2.0, "memory": 4 << 30},
+                "nodes": [{"name": name, "held": {"cpu": 2.0, "memory": 4 << 30}} for name in NODES],
+                "placeholders": 12,
+                "waiting": 0,
+            },
+            "quotas": [
+                {"namespace": "demo", "name": "q", "hard": {"requests.memory": 8 << 30}, "used": {"requests.memory": 0}}
+            ],
+            "networks": {"installed": True, "namespaces": {"demo": ["front", "storage"]}},
+            "metrics_server": {"installed": True, "available": True, "why": ""},
         },
+        "capacity": {"node": {"name": "n1", "machines": 1, "requests": {"cpu": 1.0, "memory": 2 << 30}, "fits": True}},
     }
+
+
+def prometheus(**more: Any) -> Object:
+    return {"targets": 24, "up": 24, "down": [], "alerts": [], "why": "", **more}
+
+
+def alert(name: str, severity: str = "warning", begun: float = 300, **labels: str) -> Object:
+    return {"labels": {"alertname": name, "severity": severity, **labels}, "since": NOW - begun}
 
 
 def backups() -> Object:
@@ -169,6 +190,12 @@ class Platform:
         self.probes = {name: probe(name) for name in names}
         self.redundancy: Object = {"whole": True, "faults": []}
         beat = {"at": NOW - 1, "automatic": True, "nodes": {}, "api": "known"}
+        self.monitoring: Object = {
+            "look": {
+                "prometheus": {name: prometheus() for name in NODES},
+                "alertmanagers": {name: {"state": "ready", "peers": 3, "why": ""} for name in NODES},
+            }
+        }
         look = {"heartbeat": beat, "now": NOW, "stop_switch": False, "events": []}
         self.watcher: Object = {"host": "lab", "look": look, "why": ""}
         self.drill: Object = {
@@ -213,6 +240,7 @@ class Platform:
             redundancy=given.redundancy,
             watcher=given.watcher,
             storage={"backend": "glusterfs", "volume": "shared", "mount": MOUNT},
+            monitoring=given.monitoring,
             drill=given.drill,
             drill_place="reports/latest/report.json",
             api_endpoint="192.0.2.100:8443",

@@ -73,6 +73,9 @@ def test_the_page_is_whole_in_itself_and_escapes_what_it_shows() -> None:
         "Load balancers",
         "Shared storage",
         "Virtual machines",
+        "Placement",
+        "VM networks",
+        "Monitoring",
         "Watcher",
         "Versions",
     ):
@@ -110,6 +113,7 @@ def facts(platform: Platform) -> dict[str, Any]:
         "probes": given.probes,
         "vips": given.vips,
         "redundancy": given.redundancy,
+        "monitoring": given.monitoring,
         "watcher": given.watcher,
         "storage": given.storage,
         "api_endpoint": given.api_endpoint,

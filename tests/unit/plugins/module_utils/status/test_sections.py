@@ -18,10 +18,12 @@ from story import (
     VIP,
     Platform,
     ago,
+    alert,
     heal,
     member,
     peers,
     probe,
+    prometheus,
     said,
     volume_info,
     volume_status,
@@ -171,6 +173,49 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
         "versions",
         "",
     ),
+    "metrics-server": (
+        set_("cluster/details/metrics_server", {"installed": True, "available": False, "why": "no endpoints"}),
+        "metrics-server-unavailable",
+        "monitoring",
+        "bad",
+    ),
+    "no Prometheus": (
+        set_("monitoring/look/prometheus/n2", {"why": "Connection refused"}),
+        "prometheus-silent",
+        "monitoring",
+        "bad",
+    ),
+    "target": (
+        set_("monitoring/look/prometheus/n2", prometheus(up=23, down=["etcd n1: refused"])),
+        "target-down",
+        "monitoring",
+        "warn",
+    ),
+    "alert": (
+        set_("monitoring/look/prometheus/n3/alerts", [alert("NodeLost", "critical", host="n2")]),
+        "alert-firing",
+        "monitoring",
+        "bad",
+    ),
+    "no Alertmanager": (
+        set_("monitoring/look/alertmanagers/n1", {"why": "HTTP Error 401: Unauthorized"}),
+        "alertmanager-silent",
+        "monitoring",
+        "bad",
+    ),
+    "peer of alerts": (
+        set_("monitoring/look/alertmanagers/n1/peers", 2),
+        "alertmanager-apart",
+        "monitoring",
+        "bad",
+    ),
+    "reserve": (set_("cluster/details/reserve/waiting", 4), "reserve-waits", "placement", "warn"),
+    "quota": (
+        set_("cluster/details/quotas/0/used", {"requests.memory": 7.5 * 2**30}),
+        "quota-near-end",
+        "placement",
+        "warn",
+    ),
     "not whole": (set_("redundancy/faults", ["node n1 is cordoned"]), "not-whole", "redundancy", "bad"),
 }
 
@@ -267,6 +312,107 @@ def test_machines_without_a_backup_and_damage_are_named() -> None:
     assert "vm demo/demo-1" in found["backup-damaged"]
     platform.cluster["details"]["backups"] = None
     assert len(section(platform, "backup").rows) == 1
+
+
+def texts(platform: Platform, name: str) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in section(platform, name).rows]
+
+
+def test_alerts_of_all_servers_are_told_once_with_the_earliest_moment() -> None:
+    platform = Platform()
+    told = platform.monitoring["look"]["prometheus"]
+    told["n1"]["alerts"] = [alert("NodeLost", "critical", 400, host="n2"), alert("Slow", begun=60, instance="n1:9100")]
+    told["n3"]["alerts"] = [alert("NodeLost", "critical", 300, host="n2"), alert("Slow", begun=90, instance="n3:9100")]
+    told["n2"]["alerts"] = [alert("Known", "none")]
+    assert texts(platform, "monitoring")[-3:] == [
+        ["alert Known", "none", "5 min ago"],
+        ["alert NodeLost", "critical: n2", "7 min ago"],
+        ["alert Slow", "warning: n1:9100, n3:9100", "90 s ago"],
+    ]
+    (entry,) = platform.status.entries
+    assert (entry["why"], entry["count"]) == ("NodeLost, Slow", 2)
+
+
+def test_targets_and_peers_are_told_of_each_server() -> None:
+    platform = Platform()
+    look = platform.monitoring["look"]
+    look["prometheus"] = {"n1": prometheus(up=23, down=["etcd n1: refused"]), "n2": {"why": "timed out"}}
+    look["alertmanagers"] = {"n1": {"state": "disabled", "peers": 0, "why": ""}}
+    assert texts(platform, "monitoring") == [
+        ["metrics-server", "available", ""],
+        ["Prometheus on n1", "23 of 24 targets up", ""],
+        ["Prometheus on n2", "no answer: timed out", ""],
+        ["target down", "etcd n1: refused", ""],
+        ["Alertmanager on n1", "sees 1 of 1", ""],
+        ["alerts", "none fires", ""],
+    ]
+    del look["prometheus"]["n1"]
+    assert texts(platform, "monitoring")[-1] == ["alerts", "not known", ""]
+
+
+def test_what_is_not_laid_out_is_said_in_a_word_and_is_no_finding() -> None:
+    platform = Platform()
+    platform.monitoring = {"absent": "not laid out: there is no host in monitoring_nodes"}
+    platform.cluster["details"].update(
+        metrics_server={"installed": False, "available": False, "why": ""},
+        networks={"installed": False, "namespaces": {}},
+        reserve=None,
+        quotas=[],
+    )
+    assert texts(platform, "monitoring") == [
+        ["metrics-server", "not laid out", ""],
+        ["Prometheus, Alertmanager", "not laid out: there is no host in monitoring_nodes", ""],
+    ]
+    assert ["reserve", "none given", ""] in texts(platform, "placement")
+    assert ["quotas", "none given", ""] in texts(platform, "placement")
+    assert section(platform, "networks").note.startswith("not laid out")
+    assert platform.status.entries == ()
+
+
+def test_what_could_not_be_asked_is_not_known() -> None:
+    platform = Platform()
+    platform.cluster = {"why": "no API server answers"}
+    platform.monitoring = {"why": "Timed out after 30 s"}
+    assert cells(platform, "monitoring", "unknown") == ["not known", "Timed out after 30 s"]
+    assert {section(platform, name).note for name in ("placement", "networks")} == {
+        "not known: the cluster could not be asked"
+    }
+    platform.cluster = {"details": {"networks": {"installed": None, "namespaces": {}}}, "capacity": None}
+    assert (section(platform, "networks").note, cells(platform, "placement", "unknown")) == ("not known", ["not known"])
+
+
+def test_the_loss_of_the_worst_node_and_the_reserve_are_told_with_figures() -> None:
+    platform = Platform()
+    assert texts(platform, "placement")[:3] == [
+        ["PriorityClass important", "value 1000", "3 machines"],
+        ["N+1, loss of n1", "yes", "1 machines ask for 1 cpu, 2.0 GiB memory"],
+        ["reserve on n1", "yes", "holds 2 cpu, 4.0 GiB memory of 2 cpu, 4.0 GiB memory"],
+    ]
+    platform.cluster["capacity"]["node"].update(fits=False, unplaced_count=1, short={"memory": 1 << 30})
+    platform.cluster["details"]["reserve"]["nodes"][2]["held"]["memory"] = 1 << 30
+    platform.cluster["details"]["priority_classes"] = [{"name": "gold", "value": None, "machines": 1}]
+    assert cells(platform, "placement", "bad") == ["it is not there", "lack"]
+    assert cells(platform, "placement", "warn") == ["lack"]
+    assert ["N+1, loss of n1", "lack", "1 of 1 machines lack 1.0 GiB memory"] in texts(platform, "placement")
+    platform.cluster["capacity"]["node"] = None
+    assert "no second node runs machines" in cells(platform, "placement", "warn")
+
+
+def test_quotas_near_their_end_say_of_what() -> None:
+    platform = Platform()
+    platform.cluster["details"]["quotas"][0].update(
+        hard={"requests.cpu": 2, "pods": 10, "requests.memory": 0}, used={"requests.cpu": 1.9, "pods": 8}
+    )
+    assert ["quota demo/q", "95 % used", "1.9 of 2 requests.cpu"] in texts(platform, "placement")
+    (entry,) = platform.status.entries
+    assert entry["why"] == "1.9 of 2 requests.cpu"
+
+
+def test_networks_are_counted_by_namespace() -> None:
+    platform = Platform()
+    assert texts(platform, "networks") == [["demo", "2", "front, storage"]]
+    platform.cluster["details"]["networks"]["namespaces"] = {}
+    assert section(platform, "networks").note == "none given"
 
 
 def test_the_oldest_of_each_part_is_held_against_the_matrix() -> None:
