@@ -111,7 +111,7 @@ def test_where_nothing_is_monitored_or_answers_the_report_says_so() -> None:
     assert told["absent"].startswith("not asked: an operator runs it")
     failed = {"failed": True, "msg": "Timed out after 30 s"}
     assert value("__status_facts", groups=groups, __status_monitored=failed)["monitoring"] == {"why": failed["msg"]}
-    look = {"look": {"prometheus": {}, "alertmanagers": {}}}
+    look: dict[str, Any] = {"look": {"prometheus": {}, "alertmanagers": {}}}
     assert value("__status_facts", groups=groups, __status_monitored=look)["monitoring"] == look
 
 
