@@ -221,7 +221,7 @@ def test_what_the_repository_answers_is_told_and_what_the_role_brings_is_not(
 ) -> None:
     found = host_faults(asked)
     assert len(found) == len(told)
-    assert all(fault.startswith(start) for fault, start in zip(found, told))
+    assert all(fault.startswith(start) for fault, start in zip(found, told, strict=True))
 
 
 def test_a_schedule_that_nobody_runs_is_told() -> None:
