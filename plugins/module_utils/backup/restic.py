@@ -56,7 +56,7 @@ class Restic:
 
     def exists(self) -> bool:
         """Whether it is there and its password fits; False where there is none, ResticFailed for all else."""
-        done = self._run("cat", "config", "--no-lock")
+        done = self._run("cat", "config", "--no-lock", "--no-cache")  # nothing is written, for check mode asks, too
         if done.returncode == 0:
             return True
         why, fix = restic_output.reason(done.stderr)
@@ -218,17 +218,17 @@ class Restic:
 
 def _file_faults(name: str, path: str) -> list[str]:
     """Why a file with a secret in it cannot be used."""
+    fix = "write it, lines of NAME=VALUE, mode 0600"
+    if name == "backup_repository_password_file":
+        fix = "restore it from where you keep it apart from the backups; write a new one only for a new repository, mode 0600"
     try:
         found = os.stat(path)
         with open(path, "rb") as file:
             empty = not file.read(1)
     except OSError as error:
-        fix = "restore it from where you keep it apart from the backups; without the repository's password they cannot be read"
-        if name != "backup_repository_password_file":
-            fix = "write it, lines of NAME=VALUE, mode 0600"
         return [f"{name}: {path} cannot be read ({error.strerror}); {fix}"]
     if empty:
-        return [f"{name}: {path} is empty"]
+        return [f"{name}: {path} is empty; {fix}"]
     if stat.S_IMODE(found.st_mode) & 0o077:
         return [f"{name}: {path} can be read by others; set its mode to 0600"]
     return []

@@ -63,6 +63,55 @@ def test_every_fault_of_an_inventory_is_told_before_anything_is_changed(demo: De
     assert set(played.changed.values()) == {0}
 
 
+# What is wrong at once with the inventory below: the hosts that tell it, and how. A version that no host has is no program's either.
+FAULTS = {
+    "inventory: group control_plane has 4 hosts": ("", "name 1, 3, 5 or 7, or set kubernetes_allow_even_control_plane"),
+    "load_balancer_vips: taken: 10.77.0.1 is in use by": ("n1 n2 n3", "take a free address"),
+    "preflight_storage_classes,": ("", "there is no StorageClass cefs in the cluster; it has"),
+    "kvm_node_hugepages: 2Mi: 9999999 are more than memory holds": ("n1 n2 n3", "the largest allowed count is"),
+    "kubernetes_version 1.36.0 is 2 minor versions above 1.34.": ("n1 n2 n3", "set a version 1.35 first"),
+    "kubernetes_binaries_dir": ("n1 n2 n3 n4", "of version 1.36.0"),
+    "kubernetes_etcd_fsync_limit_ms 1e-06: the disk of": ("n4", "an SSD of its own, or raise the limit"),
+    "kubevirt_feature_gates: DownwardMetric is no feature gate": ("", "did you mean DownwardMetrics?"),
+    "kubevirt_infra_replicas: 9 replicas cannot run on as many nodes": ("", "allowed are 1 to 4"),
+}
+
+
+def test_faults_of_inventory_cluster_and_hosts_are_told_in_one_list(
+    demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(everything: dict[str, Any]) -> None:
+        groups, common = everything["children"], everything["vars"]
+        # The lab's own host as one that has no etcd yet: only there its disk is measured.
+        host = groups["backup_hosts"]["hosts"]["lab_host"]
+        groups["control_plane"]["hosts"]["n4"] = {**host, "kubernetes_node_address": "10.77.0.1"}
+        api = common["load_balancer_vips"][0]
+        common["load_balancer_vips"] = [api, {**api, "name": "taken", "address": "10.77.0.1"}]
+        common["preflight_storage_classes"] = ["cefs"]
+        common["kvm_node_hugepages"] = [{"size": "2Mi", "count": 9999999}]
+        common["kubernetes_version"] = "1.36.0"
+        common["kubernetes_etcd_fsync_limit_ms"] = 0.000001
+        common["kubevirt_feature_gates"] = ["DownwardMetric"]
+        common["kubevirt_infra_replicas"] = 9
+        common["preflight_skip"] = ["ports", "vrrp", "mtu", "clocks", "names"]  # n4 is no node
+
+    monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", "json")
+    played = platform.play("preflight", inventory=inventory(tmp_path, change))
+    assert played.code != 0
+    (found,) = re.findall(r"^fatal: \[localhost\]: FAILED! => (\{.*\})$", played.text, re.MULTILINE)
+    said, *faults = json.loads(found)["msg"]
+    expected = {
+        (f"{host}: " if host else "") + start: way_out
+        for start, (hosts, way_out) in FAULTS.items()
+        for host in hosts.split() or [""]
+    }
+    told = {start: next((fault for fault in faults if fault.startswith(start)), "") for start in expected}
+    assert {start: fault for start, fault in told.items() if expected[start] not in fault} == {}, faults
+    assert sorted(faults) == sorted(told.values())
+    assert said == f"Nothing was changed. Faults: {len(expected)}"
+    assert set(played.changed.values()) == {0}
+
+
 def test_every_fault_of_an_archive_is_told_before_anything_is_changed(demo: Demo, tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     shutil.copytree(LAB / "archive", archive)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -181,13 +182,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_every_fault_is_told_at_once(case: dict[str, Any], tmp_path: Path) -> None:
-    groups = {name: {"hosts": hosts} for name, hosts in case["groups"].items()}
+def refusal(folder: Path, variables: dict[str, Any], groups: dict[str, Any]) -> str:
+    """What the playbook says of such an inventory, without the line breaks that it was folded by."""
+    children = {name: {"hosts": hosts} for name, hosts in groups.items()}
     if "control_plane" in groups:
-        groups["kvm_nodes"] = {"hosts": dict.fromkeys(groups["control_plane"]["hosts"], {})}
-    inventory = tmp_path / "inventory.json"
-    inventory.write_text(json.dumps({"all": {"vars": {**LOCAL, **case["variables"]}, "children": groups}}))
+        children["kvm_nodes"] = {"hosts": dict.fromkeys(groups["control_plane"], {})}
+    inventory = folder / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"vars": {**LOCAL, **variables}, "children": children}}))
     done = subprocess.run(
         ["ansible-playbook", "-i", str(inventory), str(PLAYBOOK)],
         capture_output=True,
@@ -198,5 +199,31 @@ def test_every_fault_is_told_at_once(case: dict[str, Any], tmp_path: Path) -> No
     said = re.sub(r"\s+", " ", done.stdout + done.stderr).replace("''", "'")
     assert done.returncode != 0
     assert "Nothing was changed. Faults:" in said, done.stdout[-4000:]
-    assert [fault for fault in case["faults"] if fault not in said] == []
     assert not re.search(r"changed=[1-9]", said)
+    return said
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_every_fault_is_told_at_once(case: dict[str, Any], tmp_path: Path) -> None:
+    said = refusal(tmp_path, case["variables"], case["groups"])
+    assert [fault for fault in case["faults"] if fault not in said] == []
+
+
+@pytest.mark.skipif(shutil.which("promtool") is not None, reason="needs a machine without promtool")
+@pytest.mark.parametrize(
+    ("form", "later"),
+    [("hosts", "the role does when it has installed it"), ("operator", "nobody does before the operator takes them")],
+)
+def test_rules_that_no_promtool_can_see_are_warned_of_once(
+    form: str, later: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho 'E: no way there' >&2\nexit 100\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    rules = [{"name": "wrong", "rules": [{"alert": "Wrong", "expr": "sum(up"}]}]
+    given = {**QUIET, "monitoring_form": form, "monitoring_extra_rules": rules}
+    said = refusal(tmp_path, given, {"monitoring_nodes": {"a": {}, "b": {}}})
+    assert said.count("monitoring_extra_rules: promtool did not look at them") == 1
+    assert "WARNING: a: monitoring_extra_rules: promtool did not look at them, for Debian's package" in said
+    assert f"cannot be had (E: no way there); {later}" in said

@@ -74,6 +74,13 @@ def faults(**given: Any) -> list[str]:
     return [check["fault"] for check in checks if check["bad"] in (True, "True")] + told
 
 
+def host_faults(asked: dict[str, Any], *said: str, **given: Any) -> list[str]:
+    """What preflight says of a host that said this of itself, and whose repository answered that."""
+    task = next(task for task in _load("tasks/faults.yml") if task["name"] == "List this host's faults")
+    own = {"__backup_host": {"stdout_lines": list(said)}, "__backup_asked": asked}
+    return list(templar(**own, **given, **task["vars"]).template(task["ansible.builtin.set_fact"]["__backup_faults"]))
+
+
 def test_the_settings_are_what_the_modules_take() -> None:
     found = settings.of(value("__backup_settings"))
     assert found.machines[0].probe.port == 8080
@@ -196,6 +203,32 @@ def test_a_sound_inventory_has_no_fault_and_no_repository_is_none() -> None:
 def test_each_fault_is_told_with_what_is_allowed(given: dict[str, Any], said: str) -> None:
     (fault,) = faults(**given)
     assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"settled": True}, []),
+        ({"skipped": True}, []),
+        ({"msg": "m", "error": {"faults": ["restic is not installed; run the role backup, which installs it"]}}, []),
+        ({"msg": "m", "error": {"faults": ["a: b", "c: d"]}}, ["b: a: b", "b: c: d"]),
+        ({"msg": "r: cannot be opened.", "error": {"what": "x"}}, ["b: backup_repository: r: cannot be opened"]),
+        ({"msg": "no such file"}, ["b: backup_python: /opt/python cannot ask the repository (no such file); give a"]),
+    ],
+)
+def test_what_the_repository_answers_is_told_and_what_the_role_brings_is_not(
+    asked: dict[str, Any], told: list[str]
+) -> None:
+    found = host_faults(asked)
+    assert len(found) == len(told)
+    assert all(fault.startswith(start) for fault, start in zip(found, told, strict=True))
+
+
+def test_a_schedule_that_nobody_runs_is_told() -> None:
+    assert host_faults({"settled": True}, "systemd", "calendar", backup_schedule="daily") == []
+    refused, runs = host_faults({"settled": True}, backup_schedule="daily")
+    assert refused.startswith('b: backup_schedule: systemd-analyze calendar refuses "daily"')
+    assert runs.startswith("b: backup_schedule: this host does not run systemd; leave it empty")
 
 
 def test_defaults_and_argument_specs_have_the_same_order() -> None:

@@ -269,9 +269,54 @@ def test_rules_of_any_length_reach_promtool(tmp_path: Path) -> None:
         command = ["bash", "-c", text]
         return subprocess.run(command, input=large, env=environment, text=True, capture_output=True, check=True).stdout
 
-    assert "refused" not in run()
+    assert "unasked" in run()
     promtool.chmod(0o755)
     assert f"refused {1 << 20} bytes" in run(PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def fetched(tmp_path: Path) -> Path:
+    """A folder of programs whose apt-get gives a package with a promtool that refuses what it reads."""
+    root, package, folder = tmp_path / "root", tmp_path / "prometheus_1_all.deb", tmp_path / "bin"
+    promtool = root / "usr" / "bin" / "promtool"
+    for made in (promtool.parent, root / "DEBIAN", folder):
+        made.mkdir(parents=True)
+    control = "Package: prometheus\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@example.org>\nDescription: x\n"
+    (root / "DEBIAN" / "control").write_text(control)
+    promtool.write_text('#!/bin/sh\n[ "$1" = --version ] || sed "s/^/saw /" >&2\n')
+    promtool.chmod(0o755)
+    check(["dpkg-deb", "--build", str(root), str(package)])
+    apt = folder / "apt-get"
+    apt.write_text(f'#!/bin/sh\npwd >{tmp_path}/where\ncase "$*" in *download*) cp {package} . ;; esac\n')
+    apt.chmod(0o755)
+    return folder
+
+
+def asked_of_package(folder: Path, rules: str) -> list[str]:
+    """What the script says that asks a promtool out of its package."""
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    command = ["bash", "-c", (ROLE / "files" / "promtool.sh").read_text()]
+    done = subprocess.run(command, input=rules, env=environment, text=True, capture_output=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_promtool_is_asked_out_of_a_package_that_leaves_nothing(fetched: Path, tmp_path: Path) -> None:
+    assert asked_of_package(fetched, "groups: []\n") == ["refused saw groups: []"]
+    assert not Path((tmp_path / "where").read_text().strip()).parent.exists()
+
+
+def test_rules_that_no_promtool_saw_are_told_with_the_reason(fetched: Path, tmp_path: Path) -> None:
+    (fetched / "apt-get").write_text(f"#!/bin/sh\npwd >{tmp_path}/where\necho 'E: no way there' >&2\nexit 100\n")
+    assert asked_of_package(fetched, "x" * (1 << 20)) == ["unchecked E: no way there"]
+    assert not Path((tmp_path / "where").read_text().strip()).parent.exists()
+    assert said("unchecked E: no way there") == []
+
+
+@pytest.mark.parametrize("form", ["hosts", "operator"])
+def test_promtool_is_given_the_rules_of_both_forms(form: str) -> None:
+    given = {"monitoring_form": form, "monitoring_extra_rules": [RULE]}
+    assert yaml.safe_load(value("__monitoring_given_rules", **given)) == {"groups": [RULE]}
+    assert value("__monitoring_given_rules", "w1", **given) == ""
 
 
 def test_a_namespace_of_digits_stays_a_name() -> None:
