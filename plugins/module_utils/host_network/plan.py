@@ -56,7 +56,8 @@ def plan(facts: Facts, made: Mapping[str, Link], found: Iterable[Difference], ba
     drop = [*gone, *sorted({difference.link for difference in found if difference.anew})]
     apply = list(nmstate.apply(made, facts, gone, timeout))
     if backend != "nmstate":
-        apply = [*_dropped(drop), *_freed(freed), *_APPLY[backend](facts, made, found), *_excess(facts, made)]
+        # A bond that was a port itself and goes is no more to be freed.
+        apply = [*_dropped(drop), *_freed(name for name in freed if name not in drop), *_APPLY[backend](facts, made, found), *_excess(facts, made)]
     return Plan(
         backend=backend,
         files=files,

@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import machine_in_a_vlan
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network import read, service
 
 WIRES = """
@@ -127,6 +128,7 @@ def story(cache: Path) -> dict[str, Any]:
     seen["bond_vlan_too_large"] = ping("10.80.30.2", size=8973, space="outside")
     seen["bridge_vlan"] = ping("10.80.201.2", size=1472, space="outside")
     seen["guests"] = guests(script)
+    seen["machine"] = machine_in_a_vlan.seen(cache, json.loads((cache / "attachment.json").read_text()))
     seen["drifts"] = {}
     for name, drift in DRIFTS.items():
         sh(drift)
@@ -143,7 +145,9 @@ def main() -> None:
         seen = story(Path(sys.argv[1]))
     except Exception:
         seen = {"error": traceback.format_exc()}
-    Path(sys.argv[2]).write_text(json.dumps(seen, indent=1))
+    with open(sys.argv[2], "r+b") as result:
+        result.write(json.dumps(seen, indent=1).encode())
+        os.fsync(result.fileno())
 
 
 main()

@@ -47,6 +47,16 @@ def test_a_guest_is_reached_from_outside_in_its_vlan_and_not_in_one_that_is_not_
     assert guests["reached_101"] is False
 
 
+def test_a_virtual_machine_on_an_attachment_is_reached_from_outside_in_its_vlan(story: Story) -> None:
+    machine = story["machine"]
+    assert [link["name"] for link in machine["plugged"]["interfaces"]][::2] == ["br-vm", "net1"]
+    assert machine["bound"] == "0"
+    assert machine["first"] > 0, machine["console"]
+    assert machine["of_another_vlan"] == -1
+    assert machine["last"] > machine["first"]
+    assert (machine["unplugged"], machine["left"]) == ({}, "1")
+
+
 @pytest.mark.parametrize("name", DRIFTS)
 def test_drift_is_repaired(story: Story, name: str) -> None:
     drift = story["drifts"][name]
@@ -61,5 +71,5 @@ def test_all_holds_when_networkd_starts_anew(story: Story) -> None:
 
 def test_what_is_no_longer_wanted_is_gone(story: Story) -> None:
     removed = story["removed"]
-    assert (removed["faults"], removed["after"], removed["work"]) == ([], [], False), removed
+    assert (removed["faults"], removed["said"], removed["after"], removed["work"]) == ([], "0", [], False), removed
     assert story["left"] == "1", story["left"]
