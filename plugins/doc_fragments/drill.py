@@ -66,9 +66,11 @@ options:
     suboptions:
       host: {description: The host., type: str, required: true}
       kind:
-        description: V(gluster_peers) for C(gluster peer status), V(gluster_heal) for C(gluster volume heal VOLUME info).
+        description:
+          - V(gluster_peers) for C(gluster peer status), V(gluster_heal) for C(gluster volume heal VOLUME info), V(ceph_health) for
+            C(ceph health detail --format json).
         type: str
-        choices: [gluster_peers, gluster_heal]
+        choices: [gluster_peers, gluster_heal, ceph_health]
         required: true
       text: {description: The command's output., type: str, required: true}
   watcher:

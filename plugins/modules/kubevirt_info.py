@@ -443,6 +443,9 @@ details:
         - Each with C(name), C(provisioner), C(default), C(access_modes), C(volumes), how many are C(bound), and what its disks
           survive (C(survives)), which is V(shared) (the loss of a node, and machines migrate), V(follows) (the loss of a node),
           V(local) (no loss of their node) or V(unknown), where there is no volume yet.
+        - C(locks_survive_restarts) says whether the lock of a disk outlives restarts of the storage's servers one after another, by
+          the annotation C(kubevirt-ha.virtops/locks-survive-restarts); V(true), V(false), V(depends) (on a server of others) or
+          V(unknown), where there is none.
       type: list
       elements: dict
       returned: always

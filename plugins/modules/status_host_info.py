@@ -19,7 +19,7 @@ extends_documentation_fragment:
   - virtops.kubevirt_ha.attributes.info
 options:
   services:
-    description: Units of systemd that should be active.
+    description: Units of systemd that should be active; V(ceph-osd@*) is each instance that systemd knows.
     type: list
     elements: str
     default: []
@@ -39,6 +39,10 @@ options:
     description: Volume of GlusterFS. Not asked where it is empty.
     type: str
     default: ""
+  ceph:
+    description: Whether Ceph is asked for its health.
+    type: bool
+    default: false
   mounts:
     description: Paths where a file system should be mounted.
     type: list
@@ -74,6 +78,7 @@ look:
       returned: always
     etcd_fsync: {description: "C(p99_ms), C(writes) and C(why).", type: dict, returned: always}
     gluster: {description: "C(peers), C(heal), C(status) and C(info), each C(text) and C(why).", type: dict, returned: always}
+    ceph: {description: "Ceph's health as JSON, C(text), and C(why) there is none.", type: dict, returned: always}
     mounts: {description: "Path to the type of what is mounted there.", type: dict, returned: always}
     watcher: {description: "C(heartbeat), C(now), C(stop_switch) and the newest C(events).", type: dict, returned: always}
 """
@@ -90,6 +95,7 @@ def main() -> None:
         "balancer_url": {"type": "str", "default": ""},
         "etcd_metrics_url": {"type": "str", "default": ""},
         "gluster_volume": {"type": "str", "default": ""},
+        "ceph": {"type": "bool", "default": False},
         "mounts": {"type": "list", "elements": "path", "default": []},
         "state_dir": {"type": "path"},
     }

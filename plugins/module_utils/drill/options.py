@@ -13,7 +13,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.redundan
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.survey import Platform
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.verdict import Budget
 
-STORAGE_KINDS = ("gluster_peers", "gluster_heal")
+STORAGE_KINDS = ("gluster_peers", "gluster_heal", "ceph_health")
 
 
 def platform() -> ArgumentSpec:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import ceph
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.platform_state import COMPONENTS, HANDLER, replicas
 
 Object = Mapping[str, Any]
@@ -131,7 +132,7 @@ def _machines(seen: Seen) -> Iterable[str]:
 
 
 def storage_faults(entry: Mapping[str, str]) -> list[str]:
-    """Faults in what a storage host said; `kind` is gluster_peers or gluster_heal, `text` the command's output."""
+    """Faults in what a storage host said; `kind` is gluster_peers, gluster_heal or ceph_health, `text` the command's output."""
     host, kind, text = entry["host"], entry["kind"], entry["text"]
     if kind == "gluster_peers":
         peers = _PEER.findall(text)
@@ -146,6 +147,12 @@ def storage_faults(entry: Mapping[str, str]) -> list[str]:
         if not counts or (not found and not all(count.isdigit() for count in counts)):
             found.append(f"{host} does not tell whether the storage is healed")
         return found
+    if kind == "ceph_health":
+        try:
+            checks = ceph.health(text).checks
+        except ValueError:
+            return [f"{host} does not tell Ceph's health"]
+        return [f"Ceph, says {host}: {each.code}: {each.message}" for each in checks if not each.is_advice]
     return [f"{host}: the kind {kind} of a storage check is not known"]
 
 

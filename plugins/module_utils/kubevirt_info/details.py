@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.bulk import Key
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import systems
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Node, Volume
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import LOCKS, Node, Volume
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
 
 _DAY = 86400.0
@@ -125,6 +125,7 @@ def _storage_class(view: View, name: str) -> dict[str, Any]:
         "volumes": len(volumes),
         "bound": sum(volume.phase == "Bound" for volume in volumes),
         "survives": _survives(view, volumes),
+        "locks_survive_restarts": str(annotations.get(LOCKS) or "unknown"),
     }
 
 

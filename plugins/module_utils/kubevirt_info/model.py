@@ -29,6 +29,8 @@ CPU_MANAGER = "cpumanager"
 STATE_CLAIM = "persistent-state-for"
 # On a StorageClass, "false": its disks are one node's alone, and machines with them do not fail over.
 FAILOVER = "kubevirt-ha.virtops/failover"
+# On a StorageClass, "true", "false" or "depends": whether QEMU's lock of a disk outlives a restart of its servers one after another.
+LOCKS = "kubevirt-ha.virtops/locks-survive-restarts"
 
 
 @dataclass(frozen=True)

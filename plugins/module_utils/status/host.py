@@ -24,7 +24,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status import 
 Run = Callable[[list[str]], tuple[int, str, str]]
 
 _SECONDS = 3.0
-_GLUSTER_SECONDS = "8"
+_STORAGE_SECONDS = "8"
+_CEPH = ["ceph", "--connect-timeout", "5", "health", "detail", "--format", "json"]
 _LOCKED = "Another transaction is in progress"
 _TRIES = 4
 _NEWEST_EVENTS = 5
@@ -48,6 +49,7 @@ def look(params: Mapping[str, Any], run: Run) -> dict[str, Any]:
         "balancer": balancer(params["balancer_url"]) if params["balancer_url"] else None,
         "services": services(params["services"], run) if params["services"] else None,
         "gluster": gluster(params["gluster_volume"], run) if params["gluster_volume"] else None,
+        "ceph": _storage(_CEPH, run) if params["ceph"] else None,
         "mounts": mounts(params["mounts"]) if params["mounts"] else None,
         "watcher": watcher(params["state_dir"]) if params["state_dir"] else None,
     }
@@ -64,9 +66,17 @@ def addresses(run: Run) -> list[str]:
 
 
 def services(names: list[str], run: Run) -> dict[str, str]:
-    """Unit → active, failed, inactive, ...; systemd tells all at once, one a line."""
-    _code, out, _error = run(["systemctl", "is-active", *names])
-    return dict(zip(names, [*out.split(), *["unknown"] * len(names)]))
+    """Unit → active, failed, inactive, ...; systemd tells all at once, one a line. `a@*` is each instance that systemd knows."""
+    units = [unit for name in names for unit in (_instances(name, run) if "*" in name else [name])]
+    _code, out, _error = run(["systemctl", "is-active", *units])
+    return dict(zip(units, [*out.split(), *["unknown"] * len(units)]))
+
+
+def _instances(pattern: str, run: Run) -> list[str]:
+    """The units of a pattern, without their suffix as others are named. None: it stands for one that is missing."""
+    _code, out, _error = run(["systemctl", "list-units", "--all", "--plain", "--no-legend", f"{pattern}.service"])
+    found = [line.split()[0].removesuffix(".service") for line in out.splitlines() if line.strip()]
+    return found or [pattern.replace("*", "none")]
 
 
 def balancer(url: str) -> dict[str, Any]:
@@ -93,18 +103,18 @@ def gluster(volume: str, run: Run) -> dict[str, Any]:
         "status": ["gluster", "--mode=script", "--xml", "volume", "status", volume],
         "info": ["gluster", "--mode=script", "--xml", "volume", "info", volume],
     }
-    return {name: _gluster(command, run) for name, command in commands.items()}
+    return {name: _storage(command, run) for name, command in commands.items()}
 
 
-def _gluster(command: list[str], run: Run) -> dict[str, str]:
+def _storage(command: list[str], run: Run) -> dict[str, str]:
     """Of several hosts that ask at once, glusterd serves one; the others ask again."""
     for number in range(_TRIES):
-        code, out, error = run(["timeout", _GLUSTER_SECONDS, *command])
+        code, out, error = run(["timeout", _STORAGE_SECONDS, *command])
         if _LOCKED not in out + error or number == _TRIES - 1:
             break
         time.sleep(0.3 * (number + 1))
     if code == 124:  # timeout(1)
-        return {"text": "", "why": f"no answer in {_GLUSTER_SECONDS} s"}
+        return {"text": "", "why": f"no answer in {_STORAGE_SECONDS} s"}
     return {"text": out if code == 0 else "", "why": "" if code == 0 else (error or out).strip()[:300]}
 
 

@@ -17,6 +17,11 @@ _ROWS = (
             "Bring its host or glusterd back",
         ),
         (
+            "ceph-no-spare",
+            "A part of Ceph is away: one more and writes may stop",
+            "Bring its host or daemon back; ceph health detail on a storage host",
+        ),
+        (
             "certificate-of-host-expired",
             "A certificate on a host has expired",
             "Run the role kubernetes with kubernetes_certificates_renew_days",
@@ -52,7 +57,7 @@ _ROWS = (
             "A service of the platform does not run on a host",
             "Look at its unit's log, and start it",
         ),
-        ("storage-unknown", "The shared storage cannot be asked", "Look at glusterd on the storage hosts"),
+        ("storage-unknown", "The shared storage cannot be asked", "Look at its daemons on the storage hosts"),
         ("vip-of-nobody", "No load balancer holds a VIP", "Look at keepalived, and at what it tracks"),
         ("vip-silent", "A VIP takes no connection", "Look at the proxy of the balancer that holds it"),
         ("vip-of-several", "Several load balancers hold one VIP", "Let VRRP (IP protocol 112) pass between them"),
@@ -94,6 +99,11 @@ _ROWS = (
         ),
         ("backup-machine-old", "A machine's newest backup is too old", "Look at the timer on the backup host"),
         ("balancer-unknown", "A load balancer does not tell of its backends", "Look at the proxy there"),
+        (
+            "ceph-unhealthy",
+            "Ceph is not whole",
+            "Wait until it is before anything else is stopped; ceph health detail on a storage host",
+        ),
         (
             "certificate-of-host-ends",
             "A certificate on a host ends soon",
@@ -152,6 +162,11 @@ _ROWS = (
     (
         "info",
         (
+            "ceph-advice",
+            "Ceph has advice; its copies are whole",
+            "ceph health detail on a storage host, or ceph health mute",
+        ),
+        (
             "drill-missing",
             "No drill has been reported here",
             "Run playbooks/failover_drill.yml, or give status_drill_report",
@@ -161,6 +176,11 @@ _ROWS = (
             "storage-class-local",
             "Disks of a StorageClass are lost to every machine with their node",
             "Use shared storage for what must fail over",
+        ),
+        (
+            "storage-locks-lost",
+            "Locks of a StorageClass's disks do not outlive restarts of its servers",
+            "Stop its servers by playbooks/maintenance.yml, which moves machines first: docs/storage.md",
         ),
         ("versions-noted", "There is something to know of the versions", "docs/versions.md"),
     ),

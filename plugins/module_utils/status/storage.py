@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pure: the shared storage's bricks, heals, quorum and mounts, and what each StorageClass survives."""
+"""Pure: the shared storage's bricks, heals, quorum and mounts, Ceph's health, and what each StorageClass survives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import ceph
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.redundancy import storage_faults
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import details
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
@@ -31,14 +32,28 @@ _SURVIVES = {
     details.LOCAL: ("local: nothing, its disks are gone with their node", WARN),
     details.UNKNOWN: ("not known: there is no volume of it", PLAIN),
 }
+# By the annotation that the role shared_storage writes on its classes.
+_LOCKS = {
+    "true": ("yes", GOOD),
+    "false": ("no, maintenance moves machines first", PLAIN),
+    "depends": ("its server decides", PLAIN),
+}
 _QUORUMS = ("cluster.quorum-type", "cluster.server-quorum-type")
+_HEADS = ("part", "where", "state")
 
 
 def volume(facts: Facts) -> Section:
     """The volume of the shared storage; nothing where there is none that is looked at."""
-    heads = ("part", "where", "state")
-    if facts.storage.get("backend") != "glusterfs":
-        return Section("storage", "Shared storage", heads, (), (), "none that is looked at")
+    backend = facts.storage.get("backend")
+    if backend not in ("glusterfs", "cephfs"):
+        return Section("storage", "Shared storage", _HEADS, (), (), "none that is looked at")
+    rows, findings = _ceph(facts) if backend == "cephfs" else _gluster(facts)
+    rows += _mounts(facts)
+    findings += _mount_findings(facts)
+    return Section("storage", f"Shared storage {facts.storage.get('volume', '')}", _HEADS, tuple(rows), tuple(findings))
+
+
+def _gluster(facts: Facts) -> tuple[list[Row], list[Finding]]:
     bricks, info, why = known_volume(facts)
     rows: list[Row] = [
         (Cell("brick"), Cell(f"{brick['host']}:{brick['path']}"), _online(brick["online"])) for brick in bricks
@@ -51,9 +66,37 @@ def volume(facts: Facts) -> Section:
         set_to = [f"{option.rpartition('.')[2]} {info['options'].get(option, 'none')}" for option in _QUORUMS]
         replicas = f"{info['replicas']} replicas, {info['status'].lower()}"
         rows.append((Cell("quorum"), Cell(replicas), Cell(listed(set_to))))
-    rows += _mounts(facts)
-    findings += _mount_findings(facts)
-    return Section("storage", f"Shared storage {facts.storage.get('volume', '')}", heads, tuple(rows), tuple(findings))
+    return rows, findings
+
+
+def _ceph(facts: Facts) -> tuple[list[Row], list[Finding]]:
+    """Ceph's health, by the first host that tells of it, and each of its complaints."""
+    reasons = []
+    for name, _host in facts.of_group("storage_nodes"):
+        told = facts.look(name).get("ceph") or {"text": "", "why": "not seen"}
+        try:
+            health = ceph.health(told["text"])
+        except ValueError as error:
+            reasons.append(f"{name}: {told['why'] or error}")
+            continue
+        rows: list[Row] = [
+            (Cell("Ceph"), Cell(""), Cell(health.status, GOOD if health.status == ceph.WHOLE else PLAIN))
+        ]
+        rows += [(Cell("check"), Cell(each.code), Cell(each.message, _ceph_state(each))) for each in health.checks]
+        return rows, list(_ceph_findings(health.checks))
+    why = "; ".join(reasons) or "no storage host was reached"
+    return [(Cell("Ceph"), Cell(""), Cell("not known", UNKNOWN))], [Finding("storage-unknown", why)]
+
+
+def _ceph_state(check: ceph.Check) -> str:
+    return PLAIN if check.is_advice else BAD if check.leaves_no_spare else WARN
+
+
+def _ceph_findings(checks: Iterable[ceph.Check]) -> Iterator[Finding]:
+    for each in checks:
+        if not each.muted:
+            kind = "ceph-advice" if each.is_advice else "ceph-no-spare" if each.leaves_no_spare else "ceph-unhealthy"
+            yield Finding(kind, f"{each.code}: {each.message}")
 
 
 def known_volume(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
@@ -167,6 +210,7 @@ def classes(facts: Facts) -> Section:
         text, state = _SURVIVES[each["survives"]]
         name = each["name"] + (" (default)" if each["default"] else "")
         used = f"{each['bound']} of {each['volumes']}"
+        locks = each.get("locks_survive_restarts", "")
         rows.append(
             (
                 Cell(name),
@@ -174,10 +218,21 @@ def classes(facts: Facts) -> Section:
                 Cell(listed(each["access_modes"], "")),
                 Cell(used),
                 Cell(text, state),
+                Cell(*_LOCKS.get(locks, ("not known", PLAIN))),
             )
         )
         if each["survives"] == details.LOCAL:
             thing = Thing("StorageClass", each["name"], detail=f"{each['bound']} volumes in use")
             findings.append(Finding("storage-class-local", "a volume of it is on one node", (thing,)))
-    heads = ("StorageClass", "provisioner", "access", "volumes in use", "survives the loss of a node")
+        if locks == "false":
+            why = "after its servers were restarted one after another a second writer is not refused"
+            findings.append(Finding("storage-locks-lost", why, (Thing("StorageClass", each["name"]),)))
+    heads = (
+        "StorageClass",
+        "provisioner",
+        "access",
+        "volumes in use",
+        "survives the loss of a node",
+        "locks outlive restarts",
+    )
     return Section("storage_classes", "StorageClasses", heads, tuple(rows), tuple(findings))

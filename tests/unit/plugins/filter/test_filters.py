@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible_collections.virtops.kubevirt_ha.plugins.filter import host_variables, quantities, recovery_budget
+from ansible_collections.virtops.kubevirt_ha.plugins.filter import (
+    host_variables,
+    quantities,
+    recovery_budget,
+    storage_faults,
+)
 
 FILTERS = {**quantities.FilterModule().filters(), **recovery_budget.FilterModule().filters()}
 
@@ -118,3 +123,11 @@ def test_a_host_is_reached_by_the_first_address_that_it_has(host: str, names: tu
     assert host_variables.address_of(given, host, *names) == expected
     with pytest.raises(AnsibleError, match="give hostvars"):
         host_variables.address_of("n1", host)
+
+
+def test_storage_faults_are_those_of_a_drill_and_take_text_only() -> None:
+    judge = storage_faults.FilterModule().filters()["storage_faults"]
+    assert judge('{"status": "HEALTH_OK", "checks": {}}', "ceph_health", "n1") == []
+    assert judge("", "ceph_health", "n1") == ["n1 does not tell Ceph's health"]
+    with pytest.raises(AnsibleError, match="storage_faults: dict is no text; give the command's output"):
+        judge({}, "ceph_health", "n1")

@@ -93,11 +93,42 @@ def test_a_storage_class_that_a_given_cluster_lacks_is_told_by_its_variables() -
     cluster = {"details": {"storage_classes": [{"name": "ceph"}, {"name": "nfs"}]}}
     overrides = {"spec": {"configuration": {"vmStateStorageClass": "cefs"}}}
     (fault,) = inventory_faults(__preflight_cluster=cluster, kubevirt_cr_overrides=overrides)
-    assert "vmStateStorageClass: there is no StorageClass cefs in the cluster; it has ceph, nfs" in fault
+    assert "vmStateStorageClass: there is no StorageClass cefs in the cluster; it has ceph, nfs, and" in fault
+    assert fault.endswith("shared_storage_classes makes shared")
     assert inventory_faults(__preflight_cluster=cluster, preflight_storage_classes=["ceph"]) == []
-    assert inventory_faults(preflight_storage_classes=["ceph"]) == [], "there is no cluster yet"
     # The role shared_storage makes its own.
     assert inventory_faults(__preflight_cluster=cluster, preflight_storage_classes=["shared"]) == []
+
+
+NO_CLUSTER = {"kubernetes_kubeconfig": "/nonexistent"}
+
+
+def test_of_a_cluster_that_is_to_be_formed_a_storage_class_that_nothing_makes_is_told() -> None:
+    overrides = {"spec": {"configuration": {"vmStateStorageClass": "cefs"}}}
+    (fault,) = inventory_faults(**NO_CLUSTER, kubevirt_cr_overrides=overrides)
+    assert "vmStateStorageClass: nothing makes the StorageClass cefs in the cluster that is to be formed" in fault
+    assert fault.endswith("shared_storage_classes makes shared")
+    # What given manifests bring is not known, nor what a cluster has that does not answer.
+    manifests = {"shared_storage_backend": "csi", "shared_storage_csi_manifests": ["driver.yaml"]}
+    assert inventory_faults(**NO_CLUSTER, **manifests, kubevirt_cr_overrides=overrides) == []
+    assert inventory_faults(kubernetes_kubeconfig=__file__, kubevirt_cr_overrides=overrides) == []
+
+
+@pytest.mark.parametrize("cluster", [{}, {"details": {"storage_classes": [{"name": "other"}]}}])
+def test_every_class_of_the_inventory_is_taken_for_made_but_those_that_must_be_there(cluster: dict[str, Any]) -> None:
+    classes = [
+        {"name": "shared"},
+        {"name": "disk", "backend": "local-only"},
+        {"name": "driver", "backend": "csi", "provisioner": "a.example"},
+        {"name": "given", "backend": "csi"},
+    ]
+    given = {**NO_CLUSTER, "__preflight_cluster": cluster, "shared_storage_classes": classes}
+    assert inventory_faults(**given, preflight_storage_classes=["shared", "disk", "driver"]) == []
+    (fault,) = inventory_faults(**given, preflight_storage_classes=["disk", "given"])
+    assert "StorageClass given in the cluster" in fault
+    assert fault.endswith("shared_storage_classes makes shared, disk, driver")
+    wrong = {**given, "shared_storage_classes": ["shared"]}
+    assert len(inventory_faults(**wrong, preflight_storage_classes=["shared"])) == 1
 
 
 @pytest.mark.parametrize("role", ["preflight", "status", "kubernetes"])

@@ -74,7 +74,33 @@ def test_a_host_is_asked_for_the_units_of_its_groups() -> None:
         "keepalived",
     ]
     assert value("__status_units", group_names=["storage_nodes"], shared_storage_backend="glusterfs") == ["glusterd"]
-    assert value("__status_units", group_names=["storage_nodes"], shared_storage_backend="ceph") == []
+    assert value("__status_units", group_names=["storage_nodes"], shared_storage_backend="nfs") == []
+
+
+def test_a_ceph_of_our_own_is_looked_at_and_a_given_one_is_not() -> None:
+    given: dict[str, Any] = {"group_names": ["storage_nodes"], "shared_storage_backend": "cephfs"}
+    own = {**given, "shared_storage_ceph_cluster": "own"}
+    units = ["ceph-mon@n1", "ceph-mgr@n1", "ceph-mds@n1", "ceph-osd@*"]
+    assert [value("__status_units", **each) for each in (own, given)] == [units, []]
+    assert [value("__status_looks_at_ceph", **each) for each in (own, given)] == [True, False]
+    assert value("__status_looks_at_gluster", **own) is False
+    assert [value("status_storage_backend", **each) for each in (own, given, {})] == ["cephfs", "", ""]
+
+
+def test_of_cephs_hosts_the_first_that_tells_speaks_for_all() -> None:
+    given: dict[str, Any] = {
+        "groups": {"storage_nodes": ["n1", "n2", "n3"]},
+        "shared_storage_backend": "cephfs",
+        "shared_storage_ceph_cluster": "own",
+    }
+    tells = {"__status_look": {"look": {"ceph": {"text": "{}", "why": ""}}}}
+    silent = {"__status_look": {"look": {"ceph": {"text": "", "why": "no answer in 8 s"}}}}
+    for hosts, host, text in (
+        ({"n1": {}, "n2": silent, "n3": tells}, "n3", "{}"),
+        ({"n1": {}, "n2": {}, "n3": {}}, "n1", ""),
+    ):
+        told = [{"host": host, "kind": "ceph_health", "text": text}]
+        assert value("__status_redundancy_storage", hostvars=hosts, **given) == told
 
 
 def test_prometheus_and_alertmanager_are_asked_where_and_as_the_role_monitoring_lays_them_out() -> None:

@@ -14,6 +14,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.redundan
     heartbeat_faults,
     storage_faults,
 )
+from ceph_answers import ceph
 
 NOW = 1_790_000_000.0
 EXPECTED = Expected(nodes=("n1", "n2", "n3"), etcd_members=3, ignored_taints=("node-role.kubernetes.io/control-plane",))
@@ -175,11 +176,36 @@ def test_an_external_etcd_and_a_drill_without_watcher_are_not_asked_for() -> Non
         ),
         ("gluster_heal", "", "does not tell whether the storage is healed"),
         ("gluster_heal", "Status: Connected\nNumber of entries: -\n", "does not tell whether the storage is healed"),
+        ("ceph_health", ceph("HEALTH_WARN", OSD_DOWN="1 osds down"), "Ceph, says n1: OSD_DOWN: 1 osds down"),
+        ("ceph_health", ceph("HEALTH_ERR", RECENT_CRASH="1 daemon"), "RECENT_CRASH"),
+        ("ceph_health", ceph("HEALTH_WARN"), "HEALTH_WARN: it does not say why"),
+        ("ceph_health", "", "n1 does not tell Ceph's health"),
+        ("ceph_health", "[]", "n1 does not tell Ceph's health"),
+        ("ceph_health", "{}", "n1 does not tell Ceph's health"),
+        ("ceph_health", '{"status": "HEALTH_WARN", "checks": {"A": 1}}', "n1 does not tell Ceph's health"),
         ("ceph", "", "is not known"),
     ],
 )
 def test_what_storage_hosts_say(kind: str, text: str, words: str) -> None:
     assert words in "; ".join(storage_faults({"host": "n1", "kind": kind, "text": text}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ceph("HEALTH_OK"),
+        ceph("HEALTH_WARN", RECENT_CRASH="1 daemon", MON_DISK_LOW="mon n1 is low on space"),
+        ceph("HEALTH_OK", muted=True, POOL_NEARFULL="1 pool"),
+    ],
+)
+def test_a_whole_ceph_may_have_advice_and_what_is_muted(text: str) -> None:
+    assert storage_faults({"host": "n1", "kind": "ceph_health", "text": text}) == []
+
+
+def test_every_complaint_of_ceph_is_a_fault_of_the_platform() -> None:
+    text = ceph("HEALTH_WARN", MON_DOWN="1/3 mons down", PG_DEGRADED="9 objects degraded", RECENT_CRASH="1 daemon")
+    found = faults(EXPECTED, seen(storage=[{"host": "n1", "kind": "ceph_health", "text": text}]))
+    assert found == ["Ceph, says n1: MON_DOWN: 1/3 mons down", "Ceph, says n1: PG_DEGRADED: 9 objects degraded"]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,14 @@ def test_what_a_class_survives_is_what_its_volumes_do(
     assert set(modes) <= set(found["access_modes"])
 
 
+def test_a_class_tells_of_its_locks_by_its_annotation() -> None:
+    world = whole_world()
+    assert told(world)["storage_classes"][0]["locks_survive_restarts"] == "unknown"
+    marks = {"kubevirt-ha.virtops/locks-survive-restarts": "false"}
+    world.get("storage_classes", "shared")["metadata"]["annotations"] = marks
+    assert told(world)["storage_classes"][0]["locks_survive_restarts"] == "false"
+
+
 def test_the_worst_volume_of_a_class_counts_and_without_one_nothing_is_known() -> None:
     world = whole_world()
     assert told(world)["storage_classes"][0]["survives"] == "unknown"

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.build import Status, build
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.model import Facts
+from ceph_answers import ceph
 
 NOW = 1_790_000_000.0
 NODES = ("n1", "n2", "n3")
@@ -84,6 +85,7 @@ def host(name: str) -> Object:
                 "status": said(volume_status()),
                 "info": said(volume_info()),
             },
+            "ceph": said(ceph()),
             "mounts": {MOUNT: "fuse.glusterfs"},
         },
         "etcd": {"cluster": etcd()},
@@ -128,7 +130,14 @@ def cluster() -> Object:
         "details": {
             "nodes": [node(name) for name in NODES],
             "machines": [machine(f"demo-{name[1]}", name) for name in NODES],
-            "storage_classes": [{**shared, "access_modes": ["ReadWriteMany"], "survives": "shared"}],
+            "storage_classes": [
+                {
+                    **shared,
+                    "access_modes": ["ReadWriteMany"],
+                    "survives": "shared",
+                    "locks_survive_restarts": "true",
+                }
+            ],
             "certificates": [
                 {"kind": "Secret", "namespace": "kubevirt", "name": "c", "field": "tls.crt", "days_left": 0.7}
             ],
@@ -188,6 +197,7 @@ class Platform:
         self.cluster = cluster()
         names = ("api through the VIP", *(f"API server of {name}" for name in NODES), "VIP api")
         self.probes = {name: probe(name) for name in names}
+        self.storage = {"backend": "glusterfs", "volume": "shared", "mount": MOUNT}
         self.redundancy: Object = {"whole": True, "faults": []}
         beat = {"at": NOW - 1, "automatic": True, "nodes": {}, "api": "known"}
         self.monitoring: Object = {
@@ -239,7 +249,7 @@ class Platform:
             vips=[VIP],
             redundancy=given.redundancy,
             watcher=given.watcher,
-            storage={"backend": "glusterfs", "volume": "shared", "mount": MOUNT},
+            storage=given.storage,
             monitoring=given.monitoring,
             drill=given.drill,
             drill_place="reports/latest/report.json",

@@ -32,6 +32,7 @@ NOTHING: dict[str, Any] = {
     "balancer_url": "",
     "etcd_metrics_url": "",
     "gluster_volume": "",
+    "ceph": False,
     "mounts": [],
     "state_dir": None,
 }
@@ -86,12 +87,33 @@ def test_units_are_told_by_name_also_where_systemd_tells_fewer() -> None:
     assert host.services(["a", "b"], lambda _command: (1, "", "no bus")) == {"a": "unknown", "b": "unknown"}
 
 
+def test_each_instance_of_a_unit_is_told_and_one_that_is_not_there_is_missed() -> None:
+    lines = {
+        "ceph-osd@*.service": "ceph-osd@0.service loaded active running x\nceph-osd@3.service loaded failed failed x\n"
+    }
+
+    def run(command: list[str]) -> tuple[int, str, str]:
+        if command[1] == "list-units":
+            return 0, lines.get(command[-1], ""), ""
+        states = {"ceph-osd@0": "active", "ceph-osd@3": "failed", "a": "active"}
+        return 3, "".join(states.get(unit, "inactive") + "\n" for unit in command[2:]), ""
+
+    found = host.services(["a", "ceph-osd@*"], run)
+    assert found == {"a": "active", "ceph-osd@0": "active", "ceph-osd@3": "failed"}
+    assert host.services(["ceph-mds@*", "a"], run) == {"ceph-mds@none": "inactive", "a": "active"}
+
+
+def test_ceph_is_asked_within_a_time() -> None:
+    found = host.look({**NOTHING, "ceph": True}, lambda command: (124 if "ceph" in command else 0, "", ""))
+    assert found["ceph"] == {"text": "", "why": "no answer in 8 s"}
+
+
 def test_gluster_is_asked_again_while_another_asks_and_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     answers = iter([(1, "", "Another transaction is in progress"), (0, "ok", "")])
-    assert host._gluster(["gluster"], lambda _command: next(answers)) == {"text": "ok", "why": ""}
-    assert host._gluster(["gluster"], lambda _command: (124, "", "")) == {"text": "", "why": "no answer in 8 s"}
-    assert host._gluster(["gluster"], lambda _command: (1, "no volume", "")) == {"text": "", "why": "no volume"}
+    assert host._storage(["gluster"], lambda _command: next(answers)) == {"text": "ok", "why": ""}
+    assert host._storage(["gluster"], lambda _command: (124, "", "")) == {"text": "", "why": "no answer in 8 s"}
+    assert host._storage(["gluster"], lambda _command: (1, "no volume", "")) == {"text": "", "why": "no volume"}
 
 
 def test_an_address_that_does_not_answer_says_why() -> None:

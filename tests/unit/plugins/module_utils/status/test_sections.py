@@ -12,6 +12,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status import build
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.model import Facts, Section, size, span
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.rules import RULES
+from ceph_answers import ceph
 from story import (
     MOUNT,
     NODES,
@@ -82,6 +83,15 @@ def gluster(part: str, text: str, why: str = "") -> Break:
     return apply
 
 
+def own_ceph(text: str, why: str = "") -> Break:
+    def apply(platform: Platform) -> None:
+        platform.storage["backend"] = "cephfs"
+        for name in NODES:
+            platform.look(name)["ceph"] = said(text, why)
+
+    return apply
+
+
 def class_survives(kind: str) -> Break:
     return set_("cluster/details/storage_classes/0/survives", kind)
 
@@ -138,6 +148,17 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
     "healing": (set_("hosts/n1/look/gluster/heal", said(heal(7))), "heal-pending", "storage", "warn"),
     "peer": (set_("hosts/n1/look/gluster/peers", said(peers("Disconnected"))), "storage-peer-lost", "storage", ""),
     "mount": (set_("hosts/n3/look/mounts", {MOUNT: ""}), "mount-missing", "storage", "bad"),
+    "OSD": (own_ceph(ceph("HEALTH_WARN", OSD_DOWN="1 osds down")), "ceph-no-spare", "storage", "bad"),
+    "Ceph fails": (own_ceph(ceph("HEALTH_ERR", MDS_DAMAGE="1 mds is damaged")), "ceph-no-spare", "storage", "bad"),
+    "Ceph heals": (own_ceph(ceph("HEALTH_WARN", PG_DEGRADED="degraded")), "ceph-unhealthy", "storage", "warn"),
+    "Ceph advises": (own_ceph(ceph("HEALTH_WARN", RECENT_CRASH="1 daemon")), "ceph-advice", "storage", ""),
+    "no Ceph": (own_ceph("", "no answer in 8 s"), "storage-unknown", "storage", "unknown"),
+    "locks": (
+        set_("cluster/details/storage_classes/0/locks_survive_restarts", "false"),
+        "storage-locks-lost",
+        "storage_classes",
+        "",
+    ),
     "local": (class_survives("local"), "storage-class-local", "storage_classes", "warn"),
     "no beat": (set_("watcher/look/heartbeat", None), "watcher-not-working", "watcher", "bad"),
     "stop switch": (set_("watcher/look/stop_switch", True), "watcher-not-working", "watcher", "bad"),
@@ -231,6 +252,35 @@ def test_one_fault_is_one_finding_and_is_seen_in_its_table(fault: tuple[Break, s
 
 def test_every_finding_can_happen() -> None:
     assert {identifier for _apply, identifier, _where, _state in FAULTS.values()} == RULES.keys() - {"cluster-unknown"}
+
+
+def test_one_ceph_host_speaks_for_all_and_what_is_muted_is_no_finding() -> None:
+    platform = Platform()
+    own_ceph(ceph("HEALTH_OK", muted=True, POOL_NEARFULL="1 pool"))(platform)
+    platform.look("n1")["ceph"] = said("", "no answer in 8 s")
+    assert platform.status.entries == ()
+    texts = [[cell.text for cell in row] for row in section(platform, "storage").rows]
+    assert texts[:2] == [["Ceph", "", "HEALTH_OK"], ["check", "POOL_NEARFULL", "1 pool"]]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        ("true", "yes"),
+        ("false", "no, maintenance moves machines first"),
+        ("depends", "its server decides"),
+        ("unknown", "not known"),
+    ],
+)
+def test_a_class_says_whether_its_locks_outlive_restarts(annotation: str, text: str) -> None:
+    platform = Platform()
+    set_("cluster/details/storage_classes/0/locks_survive_restarts", annotation)(platform)
+    (row,) = section(platform, "storage_classes").rows
+    assert row[-1].text == text
+    assert [(entry["id"], entry["severity"]) for entry in platform.status.entries] == (
+        [("storage-locks-lost", "info")] if annotation == "false" else []
+    )
+    assert platform.status.whole
 
 
 def test_a_vip_is_not_called_lost_where_a_balancer_was_not_seen() -> None:
