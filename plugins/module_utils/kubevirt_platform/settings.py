@@ -91,15 +91,32 @@ def _of_numbers(settings: Settings) -> Iterator[str]:
 
 
 def _of_replicas(settings: Settings, nodes: int | None) -> Iterator[str]:
+    """What the KubeVirt object will ask for, also where the overrides say it, must fit on the nodes."""
+    own, overrides = settings["infra_replicas"], settings["cr_overrides"]
+    asked = {"spec": {"infra": {"replicas": own}}}
+    whole = resource.combine(asked, overrides, append=True) if isinstance(overrides, Mapping) else asked
+    infra = _below(whole, "spec", "infra", "replicas")  # None leaves it to KubeVirt
+    option = "kubevirt_infra_replicas" if infra == own else "kubevirt_cr_overrides: spec.infra.replicas"
+    least, most = _NUMBERS["infra_replicas"]
+    found = number(infra)
+    if infra not in (own, None) and (found is None or not least <= found <= most):
+        yield f"{option}: {infra!r} must be a whole number from {least} to {most}"
     if nodes is None:
         return
-    for name in ("infra_replicas", "operator_replicas"):
-        wanted = number(settings[name])
+    for name, value in ((option, infra), ("kubevirt_operator_replicas", settings["operator_replicas"])):
+        wanted = number(value)
         if wanted is not None and wanted > nodes:
             yield (
-                f"kubevirt_{name}: {wanted} replicas cannot run on as many nodes, KubeVirt's components may run on {nodes};"
+                f"{name}: {wanted} replicas cannot run on as many nodes, KubeVirt's components may run on {nodes};"
                 f" allowed are 1 to {nodes}, or let kubevirt_infra_node_placement name more nodes"
             )
+
+
+def _below(value: Any, *keys: str) -> Any:
+    """What lies below nested maps, None where one is missing or no map."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _of_migrations(settings: Settings) -> Iterator[str]:
@@ -244,9 +261,7 @@ def _of_gates(settings: Settings, version: object) -> Iterator[str]:
         yield from openshift.gate_faults(settings["feature_gates"], settings["disabled_feature_gates"], names)
         return
     yield from gates.faults(settings["feature_gates"], settings["disabled_feature_gates"], version, names)
-    developer: Any = settings["cr_overrides"]
-    for key in ("spec", "configuration", "developerConfiguration"):
-        developer = developer.get(key) if isinstance(developer, Mapping) else None
+    developer = _below(settings["cr_overrides"], "spec", "configuration", "developerConfiguration")
     if isinstance(developer, Mapping):
         places = tuple(f"kubevirt_cr_overrides: {key}" for key in ("featureGates", "disabledFeatureGates"))
         both = [developer.get(key) or [] for key in ("featureGates", "disabledFeatureGates")]

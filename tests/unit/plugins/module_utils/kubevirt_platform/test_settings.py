@@ -34,6 +34,23 @@ def test_replicas_above_the_nodes_are_refused_with_what_is_allowed() -> None:
     assert "allowed are 1 to 3" in faults(nodes=3, infra_replicas="5")[0]
 
 
+def test_replicas_are_those_of_the_object_with_its_overrides() -> None:
+    def overridden(replicas: Any, **changed: Any) -> list[str]:
+        return faults(nodes=3, cr_overrides={"spec": {"infra": {"replicas": replicas}}}, **changed)
+
+    (fault,) = overridden(5)
+    assert fault.startswith("kubevirt_cr_overrides: spec.infra.replicas: 5 replicas cannot run on as many nodes")
+    assert "allowed are 1 to 3" in fault
+    assert overridden(2, infra_replicas=5) == []
+    assert overridden(None) == []
+    assert overridden("many") == [
+        "kubevirt_cr_overrides: spec.infra.replicas: 'many' must be a whole number from 1 to 255"
+    ]
+    assert faults(cr_overrides={"spec": {"infra": {"replicas": 0}}}) == [
+        "kubevirt_cr_overrides: spec.infra.replicas: 0 must be a whole number from 1 to 255"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
