@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
@@ -22,16 +22,32 @@ def version_matrix_faults(wanted: Any, part: str, option: str, allow_untested: b
         raise AnsibleFilterError("virtops.kubevirt_ha.version_matrix_faults: give a map of versions by part")
     if allow_untested:
         return []
-    return [
-        f"{option}: {text}; or set {versions.ALLOW} to true and test it yourself"
-        for found, text in versions.faults(wanted)
-        if found == part
-    ]
+    return [f"{option}: {text}; {_way_out()}" for found, text in versions.faults(wanted) if found == part]
+
+
+def version_matrix_csi_faults(images: Any, kubernetes: Any, option: str, allow_untested: bool = False) -> list[str]:
+    """The faults of images of CSI drivers and snapshotters, each with the name of the option that it is given by."""
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import versions
+
+    if isinstance(images, (str, Mapping)) or not isinstance(images, Iterable):
+        raise AnsibleFilterError("virtops.kubevirt_ha.version_matrix_csi_faults: give a list of images")
+    if allow_untested:
+        return []
+    return [f"{option}: {text}; {_way_out()}" for text in versions.csi_faults(map(str, images), kubernetes)]
+
+
+def _way_out() -> str:
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import versions
+
+    return f"or set {versions.ALLOW} to true and test it yourself"
 
 
 class FilterModule:
-    """The filter by its name."""
+    """The filters by their names."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filter by its name."""
-        return {"version_matrix_faults": version_matrix_faults}
+        """The filters by their names."""
+        return {
+            "version_matrix_csi_faults": version_matrix_csi_faults,
+            "version_matrix_faults": version_matrix_faults,
+        }

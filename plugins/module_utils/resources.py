@@ -107,6 +107,7 @@ CLUSTER_PREFERENCE = Resource(
 )
 PRIORITY_CLASS = Resource("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", namespaced=False)
 STORAGE_CLASS = Resource("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
+CDI = Resource("cdi.kubevirt.io/v1beta1", "cdis", "CDI", namespaced=False)
 STORAGE_PROFILE = Resource("cdi.kubevirt.io/v1beta1", "storageprofiles", "StorageProfile", namespaced=False)
 SNAPSHOT_CLASS = Resource(
     "snapshot.storage.k8s.io/v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False

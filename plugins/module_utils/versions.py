@@ -9,7 +9,7 @@ The one table of versions. Roles refuse what is not in it, `docs/versions.md` sh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 _PARTS = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?")
@@ -34,6 +34,16 @@ class KubeVirt:
     minor: str
     kubernetes: tuple[str, ...]
     cdi: str
+
+
+@dataclass(frozen=True)
+class Csi:
+    """A part of the storage that users bring. images: the names that its makers give them; versions: minor → the minors of
+    Kubernetes that it goes with."""
+
+    part: str
+    images: tuple[str, ...]
+    versions: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -67,15 +77,32 @@ KUBEVIRT = (
     KubeVirt("1.8", ("1.34", "1.35"), "1.65"),
     KubeVirt("1.7", ("1.34",), "1.64"),
 )
-# The volumes of this collection need no CSI driver. Snapshots of other drivers come with this controller.
-SNAPSHOTTER, SNAPSHOTTER_KUBERNETES = "8.2", "1.25"
+# The volumes of this collection need no CSI driver; these are of the manifests that users bring.
+_ALL = tuple(row.minor for row in KUBERNETES)
+CSI = (
+    Csi("ceph-csi", ("cephcsi",), {"3.17": _ALL, "3.16": ("1.34", "1.35"), "3.15": ("1.34",)}),
+    Csi("csi-driver-nfs", ("nfsplugin",), dict.fromkeys(("4.13", "4.12", "4.11"), _ALL)),
+    Csi(
+        "external-snapshotter",
+        ("snapshot-controller", "csi-snapshotter"),
+        dict.fromkeys(("8.6", "8.5", "8.4", "8.3", "8.2"), _ALL),
+    ),
+)
 RAN = (
     Combination(
         "1.34.4",
         "1.9.0",
         "3.7.3",
         "1.6.20",
-        "the lab of `make test` on Debian 12: KubeVirt's API by the stand-in in every run, a real KubeVirt 1.9.0 once by hand",
+        "the lab of `make test` on Debian 12: KubeVirt's API by the stand-in in every run; a real KubeVirt 1.9.0 in those of"
+        " [measured.md](measured.md)",
+    ),
+    Combination(
+        "1.35.4",
+        "1.9.0",
+        "3.7.3",
+        "1.6.20",
+        "the same lab after an upgrade from 1.34.4 by `tests/e2e/long/test_upgrade.py`, with the stand-in and with a real KubeVirt",
     ),
 )
 # Of what each column is known; read in November 2026.
@@ -85,7 +112,11 @@ SOURCES = {
     "etcd": "MinExternalEtcdVersion in cmd/kubeadm/app/constants/constants.go of https://github.com/kubernetes/kubernetes",
     "containerd": "https://github.com/containerd/containerd/blob/main/RELEASES.md#kubernetes-support",
     "cgroup v1": "https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/5573-remove-cgroup-v1",
-    "snapshots": "https://kubernetes-csi.github.io/docs/external-snapshotter.html",
+    "ceph-csi": "the Kubernetes of the Rook series that ships it, 1.18 to 1.20:"
+    " https://rook.io/docs/rook/latest/Getting-Started/maintenance-and-support/ and its deploy/examples/images.txt",
+    "csi-driver-nfs": "https://github.com/kubernetes-csi/csi-driver-nfs/blob/master/README.md",
+    "external-snapshotter": "8.2, for Kubernetes 1.25 and newer: https://kubernetes-csi.github.io/docs/external-snapshotter.html;"
+    " later ones by the changelogs of https://github.com/kubernetes-csi/external-snapshotter",
     "steps of an upgrade": "https://kubernetes.io/releases/version-skew-policy/",
 }
 
@@ -131,7 +162,7 @@ def cdi_of(kubevirt: object) -> str:
 
 
 def faults(versions: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """What is in no row: the part (`kubernetes`, `kubevirt`, `etcd`) and a sentence with what is allowed.
+    """What is in no row: the part (`kubernetes`, `kubevirt`, `cdi`, `etcd`) and a sentence with what is allowed.
 
     versions: by part; one that is missing or no version is not judged, nor is what depends on it.
     """
@@ -154,12 +185,50 @@ def faults(versions: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             f"{kubevirt} does not go with Kubernetes {kubernetes}; allowed with it are"
             f" {', '.join(kubevirt_of(kubernetes)) or 'none yet'}",
         )
+    yield from _of_cdi(minor(versions.get("cdi")), kubernetes, kubevirt)
     etcd = numbers(versions.get("etcd"))
     if etcd and kubernetes in rows and etcd < (numbers(rows[kubernetes].etcd) or etcd):
         yield (
             "etcd",
             f"{versions['etcd']} is too old for Kubernetes {kubernetes}; allowed is {rows[kubernetes].etcd} or newer",
         )
+
+
+def _of_cdi(cdi: str, kubernetes: str, kubevirt: str) -> Iterator[tuple[str, str]]:
+    """A CDI goes with the KubeVirt of its release, and where none is known with that one's Kubernetes."""
+    row, own = next((row for row in KUBEVIRT if row.cdi == cdi), None), _kubevirt(kubevirt)
+    if cdi and own and own.cdi != cdi:
+        yield "cdi", f"{cdi} does not go with KubeVirt {kubevirt}; allowed with it is {own.cdi}"
+    elif cdi and row is None:
+        yield "cdi", f"{cdi} is not in the version matrix; allowed are {', '.join(row.cdi for row in KUBEVIRT)}"
+    elif row and not kubevirt and kubernetes in _ALL and kubernetes not in row.kubernetes:
+        allowed = ", ".join(each.cdi for each in KUBEVIRT if kubernetes in each.kubernetes)
+        yield (
+            "kubernetes",
+            f"{kubernetes} does not go with CDI {cdi}; allowed with it are {', '.join(row.kubernetes)}",
+        )
+        yield "cdi", f"{cdi} does not go with Kubernetes {kubernetes}; allowed with it are {allowed}"
+
+
+def csi_faults(images: Iterable[str], kubernetes: object) -> Iterator[str]:
+    """A sentence for each part of CSI among the images that does not go with a Kubernetes, with what is allowed.
+
+    An image of another name, or with a tag that is no version, is not judged.
+    """
+    wanted = minor(kubernetes)
+    for image in sorted(set(images)):
+        name, _colon, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
+        row, version = next((row for row in CSI if name in row.images), None), minor(tag)
+        if row is None or not version:
+            continue
+        if version not in row.versions:
+            yield (
+                f"{row.part} {version} ({image}) is not in the version matrix; allowed are"
+                f" {', '.join(each for each, minors in row.versions.items() if wanted in minors or wanted not in _ALL)}"
+            )
+        elif wanted in _ALL and wanted not in row.versions[version]:
+            allowed = ", ".join(each for each, minors in row.versions.items() if wanted in minors)
+            yield f"{row.part} {version} ({image}) does not go with Kubernetes {wanted}; allowed with it are {allowed}"
 
 
 def verdict(versions: Mapping[str, object]) -> Verdict:
@@ -189,9 +258,6 @@ def _notes(known: Mapping[str, object]) -> Iterator[str]:
         yield f"containerd {known['containerd']} is older than its makers recommend for Kubernetes {row.minor}: {listed}"
     if row and row.notes:
         yield f"Kubernetes {row.minor}: {row.notes}"
-    own, cdi = _kubevirt(known.get("kubevirt")), minor(known.get("cdi"))
-    if own and cdi and cdi != own.cdi:
-        yield f"CDI {cdi} is not the {own.cdi} that was released with KubeVirt {own.minor}"
 
 
 def _oldest(row: Kubernetes, runtime: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -216,6 +282,12 @@ def tables() -> str:
     for own in KUBEVIRT:
         cells = ["yes" if each in own.kubernetes else "no" for each in minors]
         lines.append(f"| {own.minor} | {own.cdi} | {' | '.join(cells)} |")
+    lines += ["", f"| CSI | version | {' | '.join(f'Kubernetes {each}' for each in minors)} |"]
+    lines.append("| --- " * (2 + len(minors)) + "|")
+    for part in CSI:
+        for version, known in part.versions.items():
+            cells = ["yes" if each in known else "no" for each in minors]
+            lines.append(f"| {part.part} | {version} | {' | '.join(cells)} |")
     lines += [
         "",
         "| ran together: Kubernetes | KubeVirt | etcd | containerd | how |",

@@ -499,7 +499,7 @@ details:
       type: dict
       returned: always
 versions:
-  description: Versions of C(api_server), C(kubelet), C(container_runtime), C(kernel) and C(kubevirt).
+  description: Versions of C(api_server), C(kubelet), C(container_runtime), C(kernel), C(kubevirt) and C(cdi), the last empty where there is none.
   returned: when the API was reached
   type: dict
 requests:

@@ -28,7 +28,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 ESSENTIAL = frozenset({"kubevirts", "nodes", "pods", "vms", "vmis"})
 # Kinds whose absence is said by a finding of its own, or says nothing.
 _TOLD_ELSEWHERE = frozenset(
-    {"health_checks", "kubevirts", "networks", "snapshot_classes", "vms", "vmis", "etcd_backup", "cluster_info"}
+    {"health_checks", "kubevirts", "cdis", "networks", "snapshot_classes", "vms", "vmis", "etcd_backup", "cluster_info"}
 )
 
 

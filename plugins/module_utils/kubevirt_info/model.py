@@ -228,6 +228,7 @@ class Cluster:
     server_version: str = ""
     namespace: str = "kubevirt"
     kubevirt: Object | None = None
+    cdis: list[Object] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     pods: list[Pod] = field(default_factory=list)
     vms: dict[Key, Vm] = field(default_factory=dict)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import argspec, platform_state
@@ -159,4 +159,10 @@ def versions(view: View) -> dict[str, str]:
         "container_runtime": found["container runtime"],
         "kernel": found["kernel"],
         "kubevirt": found["kubevirt"],
+        "cdi": ", ".join(sorted(_observed(view.cluster.cdis))),
     }
+
+
+def _observed(cdis: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The versions that CDI objects say they run, none before they do."""
+    return {str(version) for cdi in cdis if (version := (cdi.get("status") or {}).get("observedVersion"))}

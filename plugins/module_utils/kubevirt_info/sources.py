@@ -17,6 +17,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.remediation.names import HEALTH_CHECK
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     API_SERVICE,
+    CDI,
     DAEMON_SET,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
@@ -99,6 +100,7 @@ def _of_the_cluster() -> Iterator[Source]:
     yield Source("volumes", PV, read.volume, lambda c, found: c.volumes.update(_by_name(found)))
     yield Source("storage_classes", STORAGE_CLASS, read.few, lambda c, found: c.storage_classes.update(_by_name(found)))
     yield Source("profiles", STORAGE_PROFILE, read.few, lambda c, found: c.profiles.update(_by_name(found)))
+    yield Source("cdis", CDI, read.few, lambda c, found: c.cdis.extend(found.values()))
     yield Source("snapshot_classes", SNAPSHOT_CLASS, _name, lambda c, found: c.snapshot_classes.extend(found.values()))
     yield Source(
         "priority_classes",

@@ -209,6 +209,7 @@ def running_versions(facts: Facts) -> dict[str, str]:
     return {
         "kubernetes": _oldest(str(found.get("kubelet") or "").split(", ")),
         "kubevirt": str(found.get("kubevirt") or ""),
+        "cdi": str(found.get("cdi") or ""),
         "etcd": _oldest(members),
         "containerd": _oldest([text[len(_RUNTIME) :] for text in runtimes if text.startswith(_RUNTIME)]),
     }

@@ -43,7 +43,7 @@ from platform_of_standin import (
 Fault = Callable[[Platform], AbstractContextManager[None]]
 Look = Callable[..., dict[str, Any]]
 Found = Callable[..., set[str]]
-READS = 26
+READS = 27
 
 
 def annotated(age: float) -> dict[str, Any]:

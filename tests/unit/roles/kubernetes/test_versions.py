@@ -118,6 +118,35 @@ def test_an_upgrade_goes_by_the_kubevirt_that_runs_and_not_by_the_inventory() ->
     assert mismatch("1.36.0", runs("unknown")) == []
 
 
+def test_an_upgrade_goes_by_the_cdi_that_runs_too() -> None:
+    assert mismatch("1.36.0", {"versions": {"kubevirt": "unknown", "cdi": "v1.66.0"}}) == []
+    assert mismatch("1.36.0", {"versions": {"kubevirt": "unknown", "cdi": ""}}) == []
+    (fault,) = mismatch("1.36.0", {"versions": {"kubevirt": "v1.9.0", "cdi": "v1.65.0"}})
+    assert fault.startswith("kubernetes_version: 1.36 does not go with CDI 1.65; allowed with it are 1.34, 1.35")
+
+
+def csi_mismatch(*answers: Any, **given: Any) -> list[str]:
+    """What an upgrade to 1.36 says of the CSI drivers that run, by the cluster's answers."""
+    own = task_vars("upgrade_preflight.yml", "Stop on any fault")
+    known = {"kubernetes_version": "1.36.0", "__kubernetes_workloads": {"results": list(answers)}}
+    return list(value("__kubernetes_csi_mismatch", **own, **known, **given))
+
+
+def driver(*images: str) -> dict[str, Any]:
+    containers = [{"name": "c", "image": image} for image in images]
+    return {"resources": [{"spec": {"template": {"spec": {"containers": containers}}}}]}
+
+
+def test_an_upgrade_goes_by_the_csi_drivers_that_run() -> None:
+    assert csi_mismatch({"resources": []}, driver("quay.io/cephcsi/cephcsi:v3.17.0", "busybox")) == []
+    old = driver("busybox", "quay.io/cephcsi/cephcsi:v3.15.0")
+    (fault,) = csi_mismatch({"resources": []}, old)
+    assert fault.startswith("kubernetes_version: ceph-csi 3.15 (quay.io/cephcsi/cephcsi:v3.15.0) does not go with")
+    assert csi_mismatch(old, version_matrix_allow_untested="true") == []
+    (fault,) = csi_mismatch(old, {"msg": "refused"}, kubernetes_kubeconfig="/root/config")
+    assert fault == "kubernetes_kubeconfig: /root/config: the cluster does not tell what CSI drivers run"
+
+
 def test_an_upgrade_is_refused_where_the_cluster_does_not_tell_its_kubevirt() -> None:
     (fault,) = mismatch("1.35.2", {"failed": True, "msg": "connection refused"}, kubernetes_kubeconfig="/root/config")
     assert fault == "kubernetes_kubeconfig: /root/config: the cluster does not tell its KubeVirt (connection refused)"

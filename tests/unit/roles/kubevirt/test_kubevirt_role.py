@@ -133,6 +133,16 @@ def test_cdi_comes_with_a_release_of_its_version_and_not_with_an_archive_without
     assert value("__kubevirt_with_cdi", kubevirt_source="archive", __kubevirt_archive={"cdi": True}) is True
 
 
+def test_a_cdi_that_does_not_go_with_kubevirt_is_told_by_name() -> None:
+    assert faults(kubevirt_cdi_version="1.66.2") == []
+    (fault,) = faults(kubevirt_cdi_version="1.64.0")
+    assert fault.startswith("kubevirt_cdi_version: 1.64 does not go with KubeVirt 1.9; allowed with it is 1.66;")
+    (fault,) = faults(kubevirt_cdi_version="latest")
+    assert fault == "kubevirt_cdi_version: latest is no version; write one such as 1.66.0, in quotes"
+    assert faults(kubevirt_cdi_version="1.64.0", version_matrix_allow_untested=True) == []
+    assert faults(kubevirt_cdi_version="1.64.0", kubevirt_cdi=False) == []
+
+
 def test_images_go_where_the_nodes_ask_for_them() -> None:
     digest = "sha256:" + "0123456789ab" + "c" * 52
     images = [

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,6 +101,34 @@ def test_a_fault_is_told_by_name(given: dict[str, Any], said: str) -> None:
     found = inventory_faults(**given)
     assert [fault for fault in found if said in fault], found
     assert len(found) == 1, found
+
+
+def test_a_driver_outside_of_the_version_matrix_is_told_by_name(tmp_path: Path) -> None:
+    driver = tmp_path / "driver.yaml"
+    given = {**NFS, "kubernetes_version": "1.36.0", "shared_storage_csi_manifests": [str(driver)]}
+    driver.write_text("image: busybox\n---\nspec:\n- image: 'registry.k8s.io/sig-storage/nfsplugin:v4.13.4'\n")
+    assert inventory_faults(**given) == []
+    driver.write_text('spec:\n  - name: nfs\n    image: "registry.k8s.io/sig-storage/nfsplugin:v4.5.0"\n')
+    (fault,) = inventory_faults(**given)
+    assert fault.startswith(
+        "shared_storage_csi_manifests: csi-driver-nfs 4.5 (registry.k8s.io/sig-storage/nfsplugin:v4.5.0)"
+    )
+    assert "allowed are 4.13, 4.12, 4.11" in fault
+    assert inventory_faults(**given, version_matrix_allow_untested="true") == []
+
+
+def test_manifests_from_the_network_are_read_too() -> None:
+    address = "https://example.org/driver.yaml"
+    given = {**CEPH, "kubernetes_version": "1.36.0", "shared_storage_csi_manifests": [address]}
+    content = '{\n  "image": "quay.io/cephcsi/cephcsi:v3.15.0",\n}'
+    answer = {"item": address, "status": 200, "content": content}
+    (fault,) = inventory_faults(**given, __shared_storage_fetched={"results": [answer]})
+    assert "ceph-csi 3.15 (quay.io/cephcsi/cephcsi:v3.15.0) does not go with Kubernetes 1.36" in fault
+    silent = {"item": address, "status": -1, "msg": "timed out"}
+    (fault,) = inventory_faults(**given, __shared_storage_fetched={"results": [silent]})
+    assert fault.startswith(
+        "shared_storage_csi_manifests: https://example.org/driver.yaml does not answer (timed out);"
+    )
 
 
 def storage_class(name: str, *, default: bool = False, expansion: bool = True) -> dict[str, Any]:

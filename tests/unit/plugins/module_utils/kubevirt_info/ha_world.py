@@ -286,6 +286,7 @@ def whole_world() -> World:
     _add_platform(world)
     world.add("storage_classes", {"metadata": {"name": "shared"}, "allowVolumeExpansion": True})
     sets = [{"accessModes": ["ReadWriteMany"]}, {"accessModes": ["ReadWriteOnce"]}]
+    world.add("cdis", {"metadata": {"name": "cdi"}, "status": {"observedVersion": "v1.66.0"}})
     world.add("profiles", {"metadata": {"name": "shared"}, "status": {"claimPropertySets": sets}})
     world.add("snapshot_classes", {"metadata": {"name": "shared"}})
     world.add("priority_classes", {"metadata": {"name": "important"}, "value": 1000})

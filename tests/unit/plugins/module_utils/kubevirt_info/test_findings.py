@@ -92,6 +92,7 @@ def test_the_result_of_a_whole_cluster() -> None:
         "lasts_seconds": 15.0,
     }
     assert found["versions"]["kubelet"] == "v1.34.4" and found["kubevirt"]["namespace"] == "kubevirt"
+    assert found["versions"]["cdi"] == "v1.66.0"
     assert found["capacity"]["node"]["fits"]
 
 

@@ -26,7 +26,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.view import View
 from test_certificates import BEGIN, make
 
-LISTS = 23
+LISTS = 24
 READS = LISTS + 4  # the version, the notes of etcd's backup and of all backups, what joining nodes are told
 EVERYTHING = Scope()
 Answer = Callable[[str, dict[str, list[str]]], tuple[int, Any]]

@@ -126,7 +126,12 @@ def cluster() -> Object:
         "findings": [],
         "components": {"virt-controller": part},
         "kubevirt": {"source": "release"},
-        "versions": {"kubelet": "v1.34.4", "container_runtime": "containerd://1.6.39", "kubevirt": "v1.9.0"},
+        "versions": {
+            "kubelet": "v1.34.4",
+            "container_runtime": "containerd://1.6.39",
+            "kubevirt": "v1.9.0",
+            "cdi": "v1.66.0",
+        },
         "details": {
             "nodes": [node(name) for name in NODES],
             "machines": [machine(f"demo-{name[1]}", name) for name in NODES],

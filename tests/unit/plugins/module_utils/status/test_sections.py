@@ -188,6 +188,7 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
     "old drill": (set_("drill/t0", "2026-01-01T00:00:00.000Z"), "drill-old", "drill", ""),
     "no drill": (set_("drill", {}), "drill-missing", "drill", ""),
     "untested": (set_("cluster/versions/kubelet", "v1.37.0"), "versions-untested", "versions", "bad"),
+    "other CDI": (set_("cluster/versions/cdi", "v1.64.0"), "versions-untested", "versions", "bad"),
     "old runtime": (
         set_("cluster/versions/container_runtime", "containerd://1.6.20"),
         "versions-noted",
