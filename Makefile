@@ -80,7 +80,7 @@ test: venv collection ## Every check that this machine allows, cheapest first; s
 	@$(BIN)/python tests/run.py
 
 .PHONY: test-long
-test-long: venv collection ## What takes too long for every run: each rule of the stand-in broken once; needs what `make lab` builds
+test-long: venv collection ## What takes too long for every run, on what `make lab` and `make demo` lay out; writes docs/test-long.md
 	@$(BIN)/python tests/run.py long
 
 .PHONY: lint sanity unit integration scenario e2e

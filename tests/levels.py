@@ -214,7 +214,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     _lint("types-monitoring", *MYPY, "-p", "kubevirt_ha_collector", folder=COPY / "roles/monitoring/files"),
     _lint("types-build", *MYPY, *BUILDS, folder=COPY / "roles/lab/files"),
-    _lint("types-tests", *MYPY, "run.py", "levels.py", folder=COPY / "tests"),
+    _lint("types-tests", *MYPY, "run.py", "levels.py", "long_page.py", folder=COPY / "tests"),
     _lint("types-docs", *MYPY, "reference.py", folder=COPY / "docs"),
     _lint("types-benchmarks", *MYPY, "-p", "kubevirt_bench", folder=COPY / "tests/benchmarks", MYPYPATH=BENCH_PATH),
     _lint("yamllint", "yamllint", "--strict", "."),
@@ -240,7 +240,7 @@ CHECKS: tuple[Check, ...] = (
         environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
     ),
     # A process each: Ansible's own loader, which roles are rendered with, wants to be first with a collection's name.
-    *(_pytest("unit", name, f"tests/unit/{name}", 20) for name in ("plugins", "benchmarks", "e2e")),
+    *(_pytest("unit", name, f"tests/unit/{name}", 20) for name in ("plugins", "benchmarks", "e2e", "runner")),
     # Compiling fills the cores that linters and unit tests, one thread each, leave idle.
     Check(
         "lab",

@@ -4,7 +4,8 @@
 """Runs every level of checks that this machine allows, and says what it left out and why.
 
 `python tests/run.py [LEVEL or LEVEL/NAME ...]`; logs and counts are kept under .cache/test. The last line printed is
-`N passed, N failed, N skipped`; the exit code is 0 only when nothing failed and something passed.
+`N passed, N failed, N skipped`; the exit code is 0 only when nothing failed and something passed. Long checks keep what they showed in
+docs/test-long.md.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import long_page
+import yaml
 from levels import BIN, CACHE, CHECKS, HOME, LAB, OUT, REPOSITORY, Check
 
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
@@ -31,6 +35,7 @@ LINES_OF_A_FAILED_LOG = 60
 WORDS_OF_A_FAULT = ("fatal: ", "failed: ", "FAILED ", "ERROR ", "[ERROR]: ")
 FAULTS_OF_A_FAILED_LOG = 12
 CHARACTERS_OF_A_FAULT = 600
+LONG_PAGE = Path("docs/test-long.md")
 
 
 @dataclass
@@ -279,14 +284,60 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
 
 
+def commit() -> str:
+    """The commit that is played. The page of the long checks, which a run before this one may have written, is no change of it."""
+    git = ("git", "-C", str(REPOSITORY))
+    name = subprocess.run((*git, "describe", "--always", "--exclude=*"), capture_output=True, text=True, check=False)
+    changed = subprocess.run(
+        (*git, "diff", "--quiet", "HEAD", "--", ".", f":!{LONG_PAGE}"), check=False, capture_output=True
+    )
+    return (name.stdout.strip() + ("-dirty" if changed.returncode else "")) if name.returncode == 0 else "unknown"
+
+
+def kubevirt_source() -> str:
+    """Which KubeVirt runs on the lab, as its Deployments say."""
+    ask = (sys.executable, "-c", "import keep_figure; print(keep_figure.kubevirt_source())")
+    path = os.pathsep.join([str(REPOSITORY / "tests" / "e2e"), str(CACHE)])
+    done = subprocess.run(ask, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
+    return done.stdout.strip() or "unknown"
+
+
+def write_long_page(rows: Sequence[tuple[Check, Played]], kubevirt: str) -> None:
+    """Keeps what long checks showed in a page of the documentation; a run without any leaves it as it is."""
+    date, of = time.strftime("%Y-%m-%d", time.gmtime()), commit()
+    now = [
+        long_page.Line(
+            check.name,
+            one.counts.passed,
+            one.counts.failed,
+            one.counts.skipped,
+            round(one.seconds),
+            date,
+            of,
+            tuple(one.counts.reasons),
+        )
+        for check, one in rows
+        if check.long
+    ]
+    if not now:
+        return
+    path = REPOSITORY / LONG_PAGE
+    earlier = long_page.read(path.read_text()) if path.exists() else []
+    kubernetes = yaml.safe_load((REPOSITORY / "roles/kubernetes/defaults/main.yml").read_text())["kubernetes_version"]
+    surroundings = (
+        f"{date}, commit {of}, {machine()}, Python {platform.python_version()}, ansible-core {version('ansible-core')},"
+        f" Kubernetes {kubernetes}, KubeVirt on the lab: {kubevirt}"
+    )
+    lines = long_page.merge(earlier, now, [check.name for check in CHECKS if check.long])
+    path.write_text(long_page.write(lines, surroundings))
+
+
 def write_report(names: Sequence[str], rows: Sequence[tuple[Check, Played]], left_out: Sequence[str]) -> None:
     """A page of what was played when and on what, for those who were not there."""
-    git = ("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*")
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     lines = [
         f"# `{' '.join(['tests/run.py', *names])}`",
         "",
-        f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, commit {commit}, {machine()}, Python {platform.python_version()}.",
+        f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, commit {commit()}, {machine()}, Python {platform.python_version()}.",
         "",
         "| check | passed | failed | skipped | seconds |",
         "| --- | --- | --- | --- | --- |",
@@ -304,7 +355,9 @@ def write_report(names: Sequence[str], rows: Sequence[tuple[Check, Played]], lef
 def main(names: Sequence[str]) -> int:
     write_pip_configuration()
     total, left_out, failures, rows = Counts(), [], [], []
-    for check, played in play_all(chosen(names)):
+    checks = chosen(names)
+    kubevirt = kubevirt_source() if any(check.long for check in checks) else ""  # some of them end the lab
+    for check, played in play_all(checks):
         counts = played.counts
         total += counts
         rows.append((check, played))
@@ -318,6 +371,7 @@ def main(names: Sequence[str]) -> int:
         print("\n".join([f"\n{title}:", *(f"  {line}" for line in lines)]) if lines else f"\n{title}: nothing")
     if len(rows) > 1:
         write_report(names, rows, left_out)
+    write_long_page(rows, kubevirt)
     print(f"\n{total}", flush=True)
     return 0 if total.passed and not total.failed else 1
 
