@@ -25,15 +25,16 @@ _IMAGE_VARIABLE = re.compile(
     r"^\s*(?:- )?name:\s*[\"']?\w+_IMAGE[\"']?\s*\n\s*value:\s*[\"']?([^\s\"']+)", re.MULTILINE
 )
 _OPERATOR_IMAGE = re.compile(r"^(.*/(?:[^/:@]*-)?)virt-operator:([^@]+)$")
+_CDI_OPERATOR = re.compile(r"^(?:.*/)?(?:[^/:@]*-)?cdi-operator:([^@]+)")
 _BLOB = re.compile(r"^(?:\./)?blobs/sha256/([0-9a-f]{64})$")
 _CHUNK = 1 << 20
 
 
 def read_archive(folder: str) -> dict[str, Any]:
-    """The archive as ``{source, version, cdi, images: [{reference, file, digest}], faults: [sentence]}``.
+    """The archive as ``{source, version, cdi, cdi_version, images: [{reference, file, digest}], faults: [sentence]}``.
 
-    `file` is an absolute path; `cdi`: whether CDI's manifests are there. An archive without faults holds every image that its
-    manifests name or their operators start, whole.
+    `file` is an absolute path; `cdi`: whether CDI's manifests are there; `cdi_version`: the tag of its operator. An archive
+    without faults holds every image that its manifests name or their operators start, whole.
     """
     description, faults = _description(folder)
     images = [
@@ -54,6 +55,7 @@ def read_archive(folder: str) -> dict[str, Any]:
         "source": str(description.get("source") or ""),
         "version": str(description.get("version") or ""),
         "cdi": with_cdi,
+        "cdi_version": next((tag[1] for tag in map(_CDI_OPERATOR.match, sorted(references)) if tag and with_cdi), ""),
         "images": images,
         "faults": faults,
     }

@@ -44,6 +44,10 @@ cdi:
   description: Whether CDI's manifests are in it.
   type: bool
   returned: success
+cdi_version:
+  description: The tag of CDI's operator, empty where there is none.
+  type: str
+  returned: success
 images:
   description: Its images.
   type: list

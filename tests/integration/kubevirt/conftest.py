@@ -62,9 +62,10 @@ def archive(tmp_path: Path) -> Callable[..., Path]:
         (folder / "images").mkdir(parents=True)
         layer = layer_of_files(tmp_path / "layer", {"hello": (0o644, b"hello\n")})
         digest = write(folder / "images/one.tar", Image(f"{registry}/virt-operator:{version}", (layer,), {}))
-        names = [*made_up_manifests.COMPONENTS, *(made_up_manifests.CDI_IMAGES if cdi else ())]
+        names = [f"{name}:{version}" for name in made_up_manifests.COMPONENTS]
+        names += list(made_up_manifests.CDI_IMAGES if cdi else ())
         entry = {"file": "images/one.tar", "digest": digest}
-        images = {f"{registry}/{name}:{version}": entry for name in names}
+        images = {f"{registry}/{name}": entry for name in names}
         (folder / "archive.json").write_text(json.dumps({"source": "made up", "version": version, "images": images}))
         for name, documents in made_up_manifests.files(registry, version, cdi=cdi).items():
             (folder / name).write_text(yaml.safe_dump_all(documents))

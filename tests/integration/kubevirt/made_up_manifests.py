@@ -24,7 +24,8 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
 
 Object = dict[str, Any]
 COMPONENTS = ("virt-operator", "virt-api", "virt-controller", "virt-handler", "virt-launcher", "virt-exportproxy")
-CDI_IMAGES = ("cdi-operator", "cdi-controller")
+CDI_VERSION = "v1.66.0"
+CDI_IMAGES = tuple(f"{name}:{CDI_VERSION}" for name in ("cdi-operator", "cdi-controller"))
 CDI_COMPONENTS = ("cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
 REPLICATED = ("virt-api", "virt-controller", "virt-exportproxy")
 CDI = Resource("cdi.kubevirt.io/v1beta1", "cdis", "CDI", namespaced=False)
@@ -87,8 +88,8 @@ def files(registry: str, version: str, *, cdi: bool) -> dict[str, list[Object]]:
         "kubevirt-cr.yaml": [resource],
     }
     if cdi:
-        variables = {"CONTROLLER_IMAGE": f"{registry}/cdi-controller:{version}"}
-        image = f"{registry}/cdi-operator:{version}"
+        variables = {"CONTROLLER_IMAGE": f"{registry}/cdi-controller:{CDI_VERSION}"}
+        image = f"{registry}/cdi-operator:{CDI_VERSION}"
         found["cdi-operator.yaml"] = [
             _namespace("cdi"),
             crd("cdi.kubevirt.io", "CDI", "v1beta1", cluster=True),

@@ -45,7 +45,7 @@ def test_images_are_pushed_by_the_registrys_own_ca(play: Play, archive: Archive,
     assert first.code == 0, first.text[-3000:]
     assert first.changed
     assert registry.has("kubevirt/virt-launcher:v1.9.0")
-    assert registry.has("kubevirt/cdi-controller:v1.9.0")
+    assert registry.has("kubevirt/cdi-controller:v1.66.0")
     again = play("kubevirt", files, **trusted)
     assert not again.changed, again.text[-3000:]
 

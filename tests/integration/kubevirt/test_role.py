@@ -73,7 +73,7 @@ def test_kubevirt_and_cdi_of_an_archive(
     with Operators(client).working():
         first = play("kubevirt", **given)
         assert first.code == 0, first.text[-3000:]
-        assert registry.has("kubevirt/cdi-controller:v1.9.0")
+        assert registry.has("kubevirt/cdi-controller:v1.66.0")
         assert client.get(DEPLOYMENT, "virt-operator", "kubevirt")["metadata"]["annotations"][
             "kubevirt-ha.virtops/source"
         ] == ("made up")

@@ -67,6 +67,7 @@ def test_a_whole_archive_has_no_fault(folder: Path) -> None:
     found = read_archive(str(folder))
     assert found["faults"] == []
     assert (found["source"], found["version"], found["cdi"]) == ("archive", VERSION, True)
+    assert found["cdi_version"] == VERSION
     assert len(found["images"]) == 7
 
 
@@ -76,6 +77,7 @@ def test_an_archive_needs_no_cdi_but_not_half_of_it(folder: Path) -> None:
     (folder / "cdi-operator.yaml").unlink()
     assert read_archive(str(folder))["faults"] == []
     assert read_archive(str(folder))["cdi"] is False
+    assert read_archive(str(folder))["cdi_version"] == ""
 
 
 @pytest.mark.parametrize("name", ["cdi-operator", "cdi-controller"])

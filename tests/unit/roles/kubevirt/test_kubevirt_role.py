@@ -143,6 +143,14 @@ def test_a_cdi_that_does_not_go_with_kubevirt_is_told_by_name() -> None:
     assert faults(kubevirt_cdi_version="1.64.0", kubevirt_cdi=False) == []
 
 
+def test_the_cdi_of_an_archive_is_held_against_its_kubevirt() -> None:
+    given = {"version": "v1.9.0", "images": [], "faults": [], "cdi": True}
+    assert archive(__kubevirt_archive={**given, "cdi_version": "v1.66.1"}) == []
+    (fault,) = archive(__kubevirt_archive={**given, "cdi_version": "v1.65.0"})
+    assert fault.startswith("kubevirt_archive: CDI: 1.65 does not go with KubeVirt 1.9; allowed with it is 1.66;")
+    assert archive(__kubevirt_archive={**given, "cdi_version": "v1.65.0"}, kubevirt_cdi=False) == []
+
+
 def test_images_go_where_the_nodes_ask_for_them() -> None:
     digest = "sha256:" + "0123456789ab" + "c" * 52
     images = [
