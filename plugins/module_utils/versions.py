@@ -102,7 +102,7 @@ RAN = (
         "1.9.0",
         "3.7.3",
         "1.6.20",
-        "the same lab after an upgrade from 1.34.4 by `tests/e2e/long/test_upgrade.py`, with the stand-in and with a real KubeVirt",
+        "the same lab after an upgrade from 1.34.4 by `tests/e2e/long/test_upgrade.py`: see [measured.md](measured.md)",
     ),
 )
 # Of what each column is known; read in November 2026.

@@ -57,7 +57,12 @@ def plan(facts: Facts, made: Mapping[str, Link], found: Iterable[Difference], ba
     apply = list(nmstate.apply(made, facts, gone, timeout))
     if backend != "nmstate":
         # A bond that was a port itself and goes is no more to be freed.
-        apply = [*_dropped(drop), *_freed(name for name in freed if name not in drop), *_APPLY[backend](facts, made, found), *_excess(facts, made)]
+        apply = [
+            *_dropped(drop),
+            *_freed(name for name in freed if name not in drop),
+            *_APPLY[backend](facts, made, found),
+            *_excess(facts, made),
+        ]
     return Plan(
         backend=backend,
         files=files,
