@@ -77,6 +77,14 @@ def kubevirt_hyperconverged(given: Any) -> dict[str, Any]:
     return openshift.hyperconverged(_asked(given, "kubevirt_hyperconverged"))
 
 
+def kubevirt_hyperconverged_dropped(found: Any, given: Any) -> list[str]:
+    """The fields of the settings' HyperConverged object that the one the server made has not."""
+    from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform import openshift
+
+    asked = openshift.hyperconverged(_asked(given, "kubevirt_hyperconverged_dropped"))
+    return list(openshift.dropped(asked["spec"], _asked(found, "kubevirt_hyperconverged_dropped").get("spec") or {}))
+
+
 def kubevirt_hyperconverged_waits(found: Any) -> list[str]:
     """The conditions of a HyperConverged object that do not hold yet."""
     from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_platform import openshift
@@ -94,6 +102,7 @@ class FilterModule:
             "kubevirt_cdi_version": kubevirt_cdi_version,
             "kubevirt_faults": kubevirt_faults,
             "kubevirt_hyperconverged": kubevirt_hyperconverged,
+            "kubevirt_hyperconverged_dropped": kubevirt_hyperconverged_dropped,
             "kubevirt_hyperconverged_waits": kubevirt_hyperconverged_waits,
             "kubevirt_object": kubevirt_object,
             "kubevirt_olm_objects": kubevirt_olm_objects,

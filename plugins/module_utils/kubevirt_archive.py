@@ -17,14 +17,17 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import version
 
 _MANIFESTS = ("kubevirt-operator.yaml", "kubevirt-cr.yaml")
 _CDI = ("cdi-operator.yaml", "cdi-cr.yaml")
-# What the operator starts by its own image's registry and tag, unless its environment names an image for each.
+# What the operator starts in any case: the image that its environment names, or the one by its own image's registry and tag.
 _COMPONENTS = ("virt-api", "virt-controller", "virt-handler", "virt-launcher")
+# What it starts, too, since exports graduated. What serves an export, virt-exportserver, starts with one.
+_EXPORT_PROXY, _EXPORTS_GRADUATED = "virt-exportproxy", (1, 9, 0)
+_STANDIN = "stand-in"  # has this as its source, and need not serve exports
 _IMAGE_LINE = re.compile(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", re.MULTILINE)
-# CDI's operator is told by its environment which images it starts.
+# CDI's operator is told by its environment which images it starts, KubeVirt's may be.
 _IMAGE_VARIABLE = re.compile(
-    r"^\s*(?:- )?name:\s*[\"']?\w+_IMAGE[\"']?\s*\n\s*value:\s*[\"']?([^\s\"']+)", re.MULTILINE
+    r"^\s*(?:- )?name:\s*[\"']?(\w+)_IMAGE[\"']?\s*\n\s*value:\s*[\"']?([^\s\"']+)", re.MULTILINE
 )
-_OPERATOR_IMAGE = re.compile(r"^(.*/(?:[^/:@]*-)?)virt-operator:([^@]+)$")
+_OPERATOR_IMAGE = re.compile(r"^(.*/(?:[^/:@]*-)?)virt-operator(?::([^@]+)|@.+)$")
 _CDI_OPERATOR = re.compile(r"^(?:.*/)?(?:[^/:@]*-)?cdi-operator:([^@]+)")
 _BLOB = re.compile(r"^(?:\./)?blobs/sha256/([0-9a-f]{64})$")
 _CHUNK = 1 << 20
@@ -44,7 +47,7 @@ def read_archive(folder: str) -> dict[str, Any]:
     references = {str(image["reference"]) for image in images}
     with_cdi = any(os.path.exists(os.path.join(folder, name)) for name in _CDI)
     for name in (*_MANIFESTS, *(_CDI if with_cdi else ())):
-        faults.extend(_manifest_faults(folder, name, references, str(description.get("version") or "")))
+        faults.extend(_manifest_faults(folder, name, references, description))
     known: dict[tuple[str, str], list[str]] = {}  # one file may stand for several references
     for image in images:
         content = (image["file"], image["digest"])
@@ -112,7 +115,7 @@ def _entry_fault(entry: object) -> str:
     return ""
 
 
-def _manifest_faults(folder: str, name: str, references: set[str], version: str) -> Iterator[str]:
+def _manifest_faults(folder: str, name: str, references: set[str], description: Mapping[str, Any]) -> Iterator[str]:
     path = os.path.join(folder, name)
     try:
         with open(path, encoding="utf-8") as handle:
@@ -123,20 +126,30 @@ def _manifest_faults(folder: str, name: str, references: set[str], version: str)
     except ValueError:
         yield f"{path} is no text; fetch the archive again"
         return
-    named = set(_IMAGE_LINE.findall(text))
+    named, variables = set(_IMAGE_LINE.findall(text)), _IMAGE_VARIABLE.findall(text)
     if name in _CDI:
-        named |= set(_IMAGE_VARIABLE.findall(text))
+        named |= {image for _variable, image in variables}
     for reference in sorted(named - references):
         yield f"{path}: image {reference} is not among the images of archive.json"
     for operator in filter(None, map(_OPERATOR_IMAGE.match, sorted(named))):
-        prefix, tag = operator.groups()
-        own, brought = versions.numbers(version), versions.numbers(tag)
+        own, brought = versions.numbers(description.get("version")), versions.numbers(operator[2])
         if own and brought and own != brought:
-            yield f"archive.json says version {version}, {path} brings {operator[0]}; fetch the archive again"
-        if "virt-api" not in " ".join(_IMAGE_VARIABLE.findall(text)):
-            for component in _COMPONENTS:
-                if f"{prefix}{component}:{tag}" not in references:
-                    yield f"{path}: image {prefix}{component}:{tag}, which the operator starts, is not among the images of archive.json"
+            yield f"archive.json says version {description['version']}, {path} brings {operator[0]}; fetch the archive again"
+        exports = (brought or own or (0,)) >= _EXPORTS_GRADUATED and description.get("source") != _STANDIN
+        for image in _started(operator, dict(variables), exports):
+            if image not in references:
+                yield (
+                    f"{path}: image {image}, which the operator starts, is not among the images of archive.json;"
+                    " put it there, or fetch the archive again"
+                )
+
+
+def _started(operator: re.Match[str], variables: Mapping[str, str], exports: bool) -> Iterator[str]:
+    prefix, tag = operator.groups()
+    for component in (*_COMPONENTS, *((_EXPORT_PROXY,) if exports else ())):
+        image = variables.get(component.upper().replace("-", "_"))
+        if image or tag:
+            yield image or f"{prefix}{component}:{tag}"
 
 
 def _tar_faults(archive: tarfile.TarFile, digest: str) -> list[str]:

@@ -10,7 +10,8 @@ module: kubevirt_archive_info
 short_description: Reads a KubeVirt archive and lists every fault of it
 description:
   - Reads the folder of a KubeVirt archive (C(archive.json), manifests, OCI images) for an installation without the network.
-  - Checks that every image is there and that every blob has its digest. Faults are returned, all at once; nothing is changed.
+  - Checks that every image that manifests name or operators start is there, and that every blob has its digest.
+  - Faults are returned, all at once; nothing is changed.
 version_added: 0.1.0
 author:
   - The virtops.kubevirt_ha contributors (@virtops)

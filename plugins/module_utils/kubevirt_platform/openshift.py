@@ -151,6 +151,19 @@ def waiting_for(hyperconverged_object: Mapping[str, Any]) -> list[str]:
     return missing
 
 
+def dropped(asked: Any, found: Any, path: str = "spec") -> Iterator[str]:
+    """The fields of `asked` that `found` has not: the server drops without a word what the operator's version does not know."""
+    if isinstance(asked, Mapping) and isinstance(found, Mapping):
+        for key, value in asked.items():
+            if key in found:
+                yield from dropped(value, found[key], f"{path}.{key}")
+            elif value is not None:
+                yield f"{path}.{key}"
+    elif isinstance(asked, list) and isinstance(found, list):
+        for index, (one, other) in enumerate(zip(asked, found)):
+            yield from dropped(one, other, f"{path}[{index}]")
+
+
 def _placement(given: Mapping[str, Any]) -> Object:
     return {"nodePlacement": dict(given)} if given else {}
 

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_archive import read_archive
 
 REGISTRY, VERSION = "registry.example.org/kubevirt", "v1.9.0"
-COMPONENTS = ("virt-operator", "virt-api", "virt-controller", "virt-handler", "virt-launcher")
+COMPONENTS = ("virt-operator", "virt-api", "virt-controller", "virt-handler", "virt-launcher", "virt-exportproxy")
 CDI = ("cdi-operator", "cdi-controller")
 
 
@@ -68,7 +68,7 @@ def test_a_whole_archive_has_no_fault(folder: Path) -> None:
     assert found["faults"] == []
     assert (found["source"], found["version"], found["cdi"]) == ("archive", VERSION, True)
     assert found["cdi_version"] == VERSION
-    assert len(found["images"]) == 7
+    assert len(found["images"]) == 8
 
 
 def test_an_archive_needs_no_cdi_but_not_half_of_it(folder: Path) -> None:
@@ -86,15 +86,48 @@ def test_images_that_manifests_or_cdis_environment_name_must_be_there(folder: Pa
     assert f"image {REGISTRY}/{name}:{VERSION} is not among the images of archive.json" in fault
 
 
-def test_images_that_the_operator_starts_must_be_there(folder: Path) -> None:
-    (fault,) = without(folder, "virt-handler")
-    assert f"image {REGISTRY}/virt-handler:{VERSION}, which the operator starts, is not among" in fault
+@pytest.mark.parametrize("name", COMPONENTS[1:])
+def test_images_that_the_operator_starts_must_be_there(folder: Path, name: str) -> None:
+    (fault,) = without(folder, name)
+    assert (
+        f"kubevirt-operator.yaml: image {REGISTRY}/{name}:{VERSION}, which the operator starts, is not among" in fault
+    )
+    assert fault.endswith("; put it there, or fetch the archive again")
 
 
-def test_an_operator_that_names_each_image_needs_no_others(folder: Path) -> None:
+def test_an_operator_by_digest_or_environment_starts_what_the_environment_names(folder: Path) -> None:
     path = folder / "kubevirt-operator.yaml"
-    path.write_text(path.read_text() + f"env:\n- name: VIRT_API_IMAGE\n  value: {REGISTRY}/virt-api@sha256:1\n")
-    assert without(folder, "virt-handler") == []
+    path.write_text(path.read_text() + f"env:\n- name: VIRT_HANDLER_IMAGE\n  value: {REGISTRY}/virt-handler@sha256:1\n")
+    (fault,) = read_archive(str(folder))["faults"]
+    assert f"image {REGISTRY}/virt-handler@sha256:1, which the operator starts, is not among" in fault
+    images = json.loads((folder / "archive.json").read_text())["images"]
+    images[f"{REGISTRY}/virt-handler@sha256:1"] = images.pop(f"{REGISTRY}/virt-handler:{VERSION}")
+    change(folder, images=images)
+    assert read_archive(str(folder))["faults"] == []
+    images[f"{REGISTRY}/virt-operator@sha256:2"] = images.pop(f"{REGISTRY}/virt-operator:{VERSION}")
+    change(folder, images={name: images[name] for name in images if "virt-" not in name or "@" in name})
+    path.write_text(path.read_text().replace(f"virt-operator:{VERSION}", "virt-operator@sha256:2"))
+    assert read_archive(str(folder))["faults"] == []
+
+
+@pytest.mark.parametrize("version", ["v1.8.4", "devel"])
+def test_exports_are_asked_for_since_they_graduated(folder: Path, version: str) -> None:
+    text = (folder / "archive.json").read_text().replace(VERSION, version)
+    (folder / "archive.json").write_text(text)
+    for name in ("kubevirt-operator.yaml", "cdi-operator.yaml"):
+        (folder / name).write_text((folder / name).read_text().replace(VERSION, version))
+    images = json.loads(text)["images"]
+    del images[f"{REGISTRY}/virt-exportproxy:{version}"]
+    change(folder, images=images)
+    assert read_archive(str(folder))["faults"] == []
+    change(folder, version=VERSION)
+    told = read_archive(str(folder))["faults"]
+    assert any("virt-exportproxy" in fault for fault in told) is (version == "devel")
+
+
+def test_the_standin_need_not_serve_exports(folder: Path) -> None:
+    change(folder, source="stand-in")
+    assert without(folder, "virt-exportproxy") == []
 
 
 def test_manifests_of_another_version_are_told(folder: Path) -> None:

@@ -212,6 +212,15 @@ def test_olm_is_asked_for_the_package_and_the_first_version() -> None:
     assert "startingCSV" not in openshift.subscription(given())[2]["spec"]
 
 
+def test_what_the_server_dropped_is_named() -> None:
+    asked = {"a": {"b": 1, "c": {}}, "list": [{"x": 1}, {"y": {"z": 2}}], "none": None, "gone": {"d": 1}}
+    assert list(openshift.dropped(asked, {"a": {"b": 1, "c": {}, "more": 2}, "list": [{"x": 1}, {}]})) == [
+        "spec.list[1].y",
+        "spec.gone",
+    ]
+    assert list(openshift.dropped(asked, asked)) == []
+
+
 def test_hyperconverged_is_waited_for_by_its_conditions() -> None:
     assert len(openshift.waiting_for({})) == 4
     whole = [{"type": kind, "status": status} for kind, status in openshift.CONDITIONS.items()]
