@@ -86,6 +86,13 @@ def test_a_link_below_somebody_elses_way_to_the_host_stays(
     assert result["plan"]["work"] is False
 
 
+def test_a_port_that_fell_out_of_what_stays_keeps_its_file(facts: dict[str, Any], ask: Judge) -> None:
+    bridge = {"name": "br-st", "ports": ["eth3"], "addresses": ["203.0.113.11/24"]}
+    settle(facts, ask(bridges=[bridge]))
+    facts["links"]["eth3"].pop("master")
+    assert ask(take_away=True)["stays"] == ["eth3: it is tied to br-st", "br-st: it carries 203.0.113.11/24"]
+
+
 def test_a_bridge_with_ports_of_others_stays(facts: dict[str, Any], ask: Judge) -> None:
     settle(facts, ask(**VMS))
     facts["links"]["vnet3"] = device("vnet3", master="br-vm")
