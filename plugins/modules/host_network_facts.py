@@ -67,6 +67,12 @@ options:
     description: The port of this host that Ansible connects to.
     type: int
     default: 22
+  take_away:
+    description:
+      - Whether all that was made is to go, whatever else is asked for. Links that carry addresses of the host, or have ports that were not given to
+        them here, stay as they are, and so does what is tied to them.
+    type: bool
+    default: false
   vlans:
     description: A list of VLANs, each C(name), C(parent), C(id), C(mtu), C(addresses), C(gateway).
     type: raw
@@ -101,6 +107,11 @@ networks:
   returned: success
   type: list
   elements: dict
+stays:
+  description: What O(take_away) leaves, a sentence for each link.
+  returned: success
+  type: list
+  elements: str
 plan:
   description: What to do; empty where there are faults.
   returned: success
@@ -133,6 +144,7 @@ def main() -> None:
         "migration_namespace": {"type": "str", "default": "kubevirt"},
         "prefix": {"type": "str", "default": ""},
         "ssh_port": {"type": "int", "default": 22},
+        "take_away": {"type": "bool", "default": False},
         **{name: {"type": "raw"} for name in _RAW},
     }
     service.run(AnsibleModule(spec, supports_check_mode=True))

@@ -79,6 +79,9 @@ options:
   sysctls_at_least:
     description: A map of kernel parameters that must not be below these.
     type: raw
+  watchdog_seconds:
+    description: Seconds after which a watchdog device resets the host when systemd gives no sign, V(0) where it is left alone.
+    type: raw
 """
 
 EXAMPLES = r"""
@@ -138,9 +141,15 @@ ansible_facts:
           returned: always
         devices: {description: "Whether each device that was asked for is there.", type: dict, returned: always}
         watchdogs:
-          description: Watchdogs that can reset the host, each with C(device), C(identity) and C(timeout) in seconds.
+          description:
+            - Watchdogs that can reset the host, each with C(device) and C(identity), with C(timeout), C(min_timeout) and C(max_timeout) in
+              seconds, and C(active), whether a program holds it.
           type: list
           elements: dict
+          returned: always
+        watchdog_seconds:
+          description: systemd's C(RuntimeWatchdogUSec) in seconds, V(0) where it holds no watchdog, none where no systemd tells.
+          type: float
           returned: always
         kubelet: {description: "The policies that the kubelet's state names.", type: dict, returned: always}
         update_grub: {description: "Whether C(update-grub) is there.", type: bool, returned: always}
@@ -158,6 +167,7 @@ plan:
     sysctls: {description: "Kernel parameters.", type: dict, returned: always}
     writes: {description: "Files of the kernel, each C(path) and C(value).", type: list, elements: dict, returned: always}
     boot_parameters: {description: "Kernel parameters for the boot loader.", type: list, elements: str, returned: always}
+    watchdog: {description: "Seconds for systemd, C(runtime) and C(reboot), or nothing.", type: dict, returned: always}
 differences:
   description: What is not so now; empty where there are faults.
   returned: success
@@ -188,6 +198,7 @@ _RAW = (
     "swap",
     "sysctls",
     "sysctls_at_least",
+    "watchdog_seconds",
 )
 
 

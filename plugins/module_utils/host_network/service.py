@@ -17,6 +17,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network i
     faults,
     model,
     plan,
+    uninstall,
 )
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_network.read import read
 
@@ -48,7 +49,9 @@ def asked_kinds(wanted: Mapping[str, Any]) -> list[str]:
 
 
 def judge(facts: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """`faults`, and where there is none, `plan`, `differences` and `networks`."""
+    """`faults`, and where there is none, `plan`, `differences`, `networks` and `stays`."""
+    if wanted.get("take_away"):
+        return _take_away(facts, int(wanted.get("apply_timeout") or 60))
     good, left_out = faults.sound(wanted)
     made = model.links(good)
     # What was told already is not told again as missing.
@@ -80,7 +83,17 @@ def judge(facts: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]
         "plan": asdict(plan.Plan() if found else planned),
         "differences": [] if found else [difference.text for difference in differ],
         "networks": [] if found else _networks(facts, made),
+        "stays": [],
     }
+
+
+def _take_away(facts: Mapping[str, Any], timeout: int) -> dict[str, Any]:
+    """The same for a host that is to have nothing more of it; what stays is not changed, so nothing of it differs."""
+    made = uninstall.links(facts)
+    backend = facts["record"].get("backend", "networkd")
+    planned = plan.plan(facts, made, [], backend, timeout) if facts["files"] else plan.Plan()
+    stays = [f"{name}: {why}" for name, why in uninstall.staying(facts).items()]
+    return {"faults": [], "plan": asdict(planned), "differences": [], "networks": [], "stays": stays}
 
 
 def _networks(facts: Mapping[str, Any], made: Mapping[str, model.Link]) -> list[dict[str, Any]]:

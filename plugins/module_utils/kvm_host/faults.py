@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import quantity
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host import pages
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host import pages, watchdog
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host.pages import Facts, Wanted, kernel_numbers
 
 CHOICES = {
@@ -230,4 +230,5 @@ _CHECKS = {
     "swap": _check_swap,
     "sysctls": _check_sysctls,
     "sysctls_at_least": _check_least,
+    "watchdog_seconds": watchdog.check,
 }

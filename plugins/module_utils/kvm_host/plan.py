@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host import pages
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host import pages, watchdog
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host.pages import Facts, Wanted
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host.read import KSM
 
@@ -35,6 +35,7 @@ class Plan:
     sysctls: dict[str, str] = field(default_factory=dict)
     writes: list[dict[str, str]] = field(default_factory=list)
     boot_parameters: list[str] = field(default_factory=list)
+    watchdog: dict[str, int] = field(default_factory=dict)
 
 
 def plan(facts: Facts, wanted: Wanted) -> Plan:
@@ -52,7 +53,7 @@ def plan(facts: Facts, wanted: Wanted) -> Plan:
     if wanted.get("ksm") in _SWITCHES:
         # 0 stops it and leaves merged what is: to unmerge may take more memory than there is.
         writes.append({"path": f"/{KSM}", "value": "1" if wanted["ksm"] == "enabled" else "0"})
-    return Plan(sysctls, writes, boot)
+    return Plan(sysctls, writes, boot, watchdog.planned(facts, wanted))
 
 
 def differences(facts: Facts, wanted: Wanted) -> list[Difference]:
@@ -102,6 +103,9 @@ def _of_switches(facts: Facts, wanted: Wanted) -> Iterator[Difference]:
             yield Difference(option, f"it is {'enabled' if on else 'disabled'}, not {asked}", holds)
     if wanted.get("swap") == "disabled" and facts["swaps"]:
         yield Difference("swap", f"{', '.join(facts['swaps'])} is in use")
+    unheld = watchdog.differs(facts, wanted)
+    if unheld:
+        yield Difference("watchdog_seconds", unheld)
 
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:

@@ -64,6 +64,9 @@ def read(
                 "device": f"/dev/{name}",
                 "identity": look.text(f"sys/class/watchdog/{name}/identity") or None,
                 "timeout": look.number(f"sys/class/watchdog/{name}/timeout"),
+                "min_timeout": look.number(f"sys/class/watchdog/{name}/min_timeout"),
+                "max_timeout": look.number(f"sys/class/watchdog/{name}/max_timeout"),
+                "active": {"active": True, "inactive": False}.get(look.text(f"sys/class/watchdog/{name}/state")),
             }
             for name in look.names("sys/class/watchdog")
         ],

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host import faults, plan
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host import faults, plan, watchdog
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kvm_host.read import read
 
 _OPTION = re.compile(r"<(\w+)>")
@@ -31,6 +31,7 @@ def run(module: AnsibleModule) -> NoReturn:
         shared_kernel=container is not None,
         update_grub=module.get_bin_path("update-grub") is not None,
         multipath=module.get_bin_path("multipath") is not None,
+        watchdog_seconds=_watchdog(module),
     )
     module.exit_json(changed=False, ansible_facts={"kubevirt_ha_kvm": facts}, **judge(facts, wanted))
     raise AssertionError("exit_json ends the module")
@@ -59,3 +60,12 @@ def _container(module: AnsibleModule) -> str | None:
         return None
     _rc, out, _err = module.run_command([program, "--container"])
     return None if out.strip() in ("", "none") else out.strip()
+
+
+def _watchdog(module: AnsibleModule) -> float | None:
+    """After how many seconds without a sign of systemd the host is reset, 0 for never; None where no systemd tells."""
+    program = module.get_bin_path("systemctl")
+    if program is None:
+        return None
+    _rc, out, _err = module.run_command([program, "show", "--property=RuntimeWatchdogUSec", "--value"])
+    return watchdog.span(out)

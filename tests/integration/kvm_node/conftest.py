@@ -26,6 +26,7 @@ GI = 1024**3
 PAGES = "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 NODE_PAGES = "sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages"
 KSM = "sys/kernel/mm/ksm/run"
+WATCHDOG = "sys/class/watchdog/watchdog0"
 FILES = {
     "boot/grub/grub.cfg": "linux quiet\n",
     "proc/cmdline": "quiet\n",
@@ -38,6 +39,11 @@ FILES = {
     "proc/sys/net/ipv4/ip_forward": "0\n",
     PAGES: "0\n",
     KSM: "1\n",
+    f"{WATCHDOG}/identity": "iTCO_wdt\n",
+    f"{WATCHDOG}/max_timeout": "613\n",
+    f"{WATCHDOG}/nowayout": "0\n",
+    f"{WATCHDOG}/state": "inactive\n",
+    f"{WATCHDOG}/held": "0\n",
     **{
         f"sys/devices/system/node/node{node}/meminfo": f"Node {node} MemTotal: {8 * GI // 1024} kB\n" for node in (0, 1)
     },
@@ -47,7 +53,7 @@ FILES = {
 BEGIN = r"""
 set -eu
 root=$1; shift
-for path in etc boot proc/sys proc/cmdline proc/swaps proc/meminfo sys/kernel/mm sys/devices/system/node; do
+for path in etc boot proc/sys proc/cmdline proc/swaps proc/meminfo sys/kernel/mm sys/devices/system/node sys/class/watchdog; do
   mount --bind "$root/$path" "/$path"
 done
 exec "$@"
@@ -56,6 +62,18 @@ exec "$@"
 UPDATE_GRUB = """#!/bin/sh
 for part in /etc/default/grub.d/*.cfg; do [ ! -e $part ] || . $part; done
 echo linux $GRUB_CMDLINE_LINUX >/boot/grub/grub.cfg
+"""
+# As systemd does, it reads its configuration when it is executed anew, and then holds the device or lets go of it.
+SYSTEMCTL = """#!/bin/sh
+device=/sys/class/watchdog/watchdog0
+case $1 in
+daemon-reexec)
+  held=$(cat /etc/systemd/system.conf.d/*.conf 2>/dev/null | sed -n 's/^RuntimeWatchdogSec=//p' | tail -n 1)
+  echo "${held:-0}" >$device/held
+  if [ "${held:-0}" = 0 ]; then echo inactive; else echo active; fi >$device/state ;;
+show) sed 's/^[1-9].*/&s/' $device/held ;;
+*) exec /usr/bin/systemctl "$@" ;;
+esac
 """
 PLAY = [
     {
@@ -146,7 +164,8 @@ def host(tmp_path: Path) -> Host:
     for name, text in FILES.items():
         host.write(name, text)
     (tmp_path / "bin").mkdir()
-    for name, text in {"systemd-detect-virt": "#!/bin/sh\necho none\n", "update-grub": UPDATE_GRUB}.items():
+    programs = {"systemd-detect-virt": "#!/bin/sh\necho none\n", "update-grub": UPDATE_GRUB, "systemctl": SYSTEMCTL}
+    for name, text in programs.items():
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     return host

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import FILES, KSM, NODE_PAGES, PAGES, Host
+from .conftest import FILES, KSM, NODE_PAGES, PAGES, WATCHDOG, Host
 
 WANTED: dict[str, Any] = {
     "hugepages": [{"size": "2Mi", "count": 16, "numa_node": 1}],
@@ -99,6 +99,57 @@ def test_a_kernel_that_cannot_give_the_pages_is_told(host: Host) -> None:
     assert "2Mi on numa_node 0: 0 are there, not 16" in " ".join(done.stdout.split())
 
 
+DROP_IN = "etc/systemd/system.conf.d/60-kubevirt-ha-watchdog.conf"
+
+
+def test_the_watchdog_is_taken_and_let_go(host: Host) -> None:
+    host.changed()
+    held = f"{WATCHDOG}/held"
+    host.changed("--check", watchdog_seconds=30)
+    assert (host.read(DROP_IN), host.read(held)) == (None, "0")
+
+    done = host.apply(watchdog_seconds=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "watchdogs: /dev/watchdog0; systemd is given 30 s" in " ".join(done.stdout.split())
+    assert (host.read(DROP_IN) or "").splitlines()[1:] == [
+        "[Manager]",
+        "RuntimeWatchdogSec=30",
+        "RebootWatchdogSec=600",
+    ]
+    assert (host.read(held), host.read(f"{WATCHDOG}/state")) == ("30", "active")
+    assert host.changed(watchdog_seconds=30) == 0
+
+    # A run that was broken off between file and systemd is made up for.
+    host.write(held, "0\n")
+    host.write(f"{WATCHDOG}/state", "inactive\n")
+    assert host.changed(watchdog_seconds=30) > 0
+    assert host.read(held) == "30"
+
+    assert host.changed(watchdog_seconds=0) > 0
+    assert (host.read(DROP_IN), host.read(held)) == (None, "0")
+    assert host.changed(watchdog_seconds=0) == 0
+
+
+@pytest.mark.long
+def test_a_watchdog_that_cannot_be_stopped_is_left_at_the_next_boot(host: Host) -> None:
+    host.write(f"{WATCHDOG}/nowayout", "1\n")
+    host.changed(watchdog_seconds=30)
+    assert host.changed(watchdog_seconds=60) > 0
+    assert host.read(f"{WATCHDOG}/held") == "60"
+    done = host.apply(tasks="uninstall", watchdog_seconds=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (host.read(DROP_IN), host.read(f"{WATCHDOG}/held")) == (None, "60")
+
+
+@pytest.mark.long
+def test_another_file_that_comes_later_is_told(host: Host) -> None:
+    host.write("etc/systemd/system.conf.d/90-foreign.conf", "[Manager]\nRuntimeWatchdogSec=10\n")
+    done = host.apply(watchdog_seconds=30)
+    assert done.returncode != 0
+    assert "systemd's RuntimeWatchdogSec is 10, not 30" in " ".join(done.stdout.split())
+    assert host.read("etc/systemd/system.conf.d/90-foreign.conf") == "[Manager]\nRuntimeWatchdogSec=10"
+
+
 @pytest.mark.long
 def test_swap_comes_back_at_no_boot(host: Host) -> None:
     fstab = "/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n"
@@ -122,6 +173,7 @@ def test_every_fault_is_told_at_once_and_nothing_is_changed(host: Host) -> None:
         "libvirt": True,
         "libvirt_certificates": {"ca": "/nonexistent"},
         "host_memory": "1Gi",
+        "watchdog_seconds": 5,
     }
     done = host.apply(tasks="preflight", **wrong)
     said = " ".join(done.stdout.split())

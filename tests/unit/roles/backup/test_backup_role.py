@@ -16,6 +16,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import settings
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.host_services import plan as host_services
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "backup"
 GROUPS = {
@@ -145,7 +146,8 @@ def test_a_repository_that_a_url_logs_in_to_shows_its_settings_to_nobody() -> No
 def test_a_schedule_brings_the_timer_and_none_takes_it_away() -> None:
     given = {"backup_schedule": "*-*-* 02:30:00", "ansible_search_path": [str(ROLE)]}
     assert [one["mode"] for one in value("__backup_unit_files", **given)] == ["0644"] * 3
-    release, timer = value("__backup_services", **given)
+    service, release, timer = value("__backup_services", **given)
+    assert service == {"name": "kubevirt-ha-backup.service"}
     assert (release["enabled"], "state" in release) == (True, False)
     assert (timer["enabled"], timer["state"], timer["reads"]) == (
         True,
@@ -154,10 +156,12 @@ def test_a_schedule_brings_the_timer_and_none_takes_it_away() -> None:
     )
     for none in ("", None):
         assert [one["state"] for one in value("__backup_unit_files", backup_schedule=none)] == ["absent"] * 3
-    assert [(one["enabled"], one.get("state")) for one in value("__backup_services", backup_schedule="")] == [
+    assert [(one["enabled"], one.get("state")) for one in value("__backup_services", backup_schedule="")[1:]] == [
         (False, None),
         (False, "stopped"),
     ]
+    assert host_services.faults(value("__backup_services", **given)) == []
+    assert host_services.faults(value("__backup_services", backup_schedule="")) == []
 
 
 def test_a_sound_inventory_has_no_fault_and_no_repository_is_none() -> None:

@@ -120,7 +120,7 @@ def roles_of(playbook: str) -> list[str]:
 
 def _lays_out(task: dict[str, Any]) -> bool:
     included = task.get("ansible.builtin.include_role", {})
-    return bool(included) and included.get("tasks_from", "uninstall") == "uninstall"
+    return bool(included) and included.get("tasks_from", "uninstall") in ("uninstall", "hosts")
 
 
 def test_it_goes_the_way_back() -> None:

@@ -31,6 +31,9 @@ FILES = {
     "sys/kernel/mm/ksm/run": "1\n",
     "sys/class/watchdog/watchdog0/identity": "iTCO_wdt\n",
     "sys/class/watchdog/watchdog0/timeout": "30\n",
+    "sys/class/watchdog/watchdog0/min_timeout": "4\n",
+    "sys/class/watchdog/watchdog0/max_timeout": "613\n",
+    "sys/class/watchdog/watchdog0/state": "inactive\n",
     f"lib/modules/{RELEASE}/modules.builtin": "kernel/fs/fuse/fuse.ko\n",
     f"lib/modules/{RELEASE}/modules.dep": "kernel/net/bridge/br_netfilter.ko.xz: kernel/net/bridge/bridge.ko.xz\n",
     "var/lib/kubelet/cpu_manager_state": json.dumps({"policyName": "none", "defaultCpuSet": ""}),
@@ -75,6 +78,7 @@ def host(root: Path) -> Callable[..., dict[str, Any]]:
             "shared_kernel": False,
             "update_grub": True,
             "multipath": False,
+            "watchdog_seconds": 0.0,
         }
         return {**found, **outside, **changed}
 

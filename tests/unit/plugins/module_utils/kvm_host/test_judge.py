@@ -53,6 +53,11 @@ STATIC = {"cpuManagerPolicy": "static"}
         ),
         ({"sysctls_at_least": {"net.ipv4.tcp_rmem": 1}}, ["is no whole number; put it into v_sysctls"]),
         ({"sysctls_at_least": {"fs.aio-max-nr": "many"}}, ["the value asked for, many, is no whole number"]),
+        ({"watchdog_seconds": "soon"}, ["'soon' must be whole seconds, such as 30, or 0"]),
+        ({"watchdog_seconds": True}, ["True must be whole seconds"]),
+        ({"watchdog_seconds": -1}, ["-1 must be whole seconds"]),
+        ({"watchdog_seconds": 9}, ["/dev/watchdog0 (iTCO_wdt) cannot be set to 9 here; allowed are 10 to 613, or 0"]),
+        ({"watchdog_seconds": "614"}, ["cannot be set to 614 here; allowed are 10 to 613"]),
         ({"kubelet": {"cpuManagerPolicy": "fast"}}, ["cpuManagerPolicy: 'fast' is unknown; allowed are none, static"]),
         (
             {"kubelet": {"topologyManagerPolicy": "numa"}},
@@ -76,7 +81,7 @@ def test_faults(host: Host, wanted: dict[str, Any], told: list[str]) -> None:
         assert [fault for fault in result["faults"] if text in fault], result["faults"]
     named = {f"v_{option}" for option in wanted}
     assert all(fault.split(":")[0] in named for fault in result["faults"])
-    assert result["plan"] == {"sysctls": {}, "writes": [], "boot_parameters": []}
+    assert result["plan"] == {"sysctls": {}, "writes": [], "boot_parameters": [], "watchdog": {}}
 
 
 @pytest.mark.parametrize(
@@ -156,6 +161,7 @@ def test_what_is_written_and_what_differs(host: Host) -> None:
             {"path": "/sys/kernel/mm/ksm/run", "value": "0"},
         ],
         "boot_parameters": ["intel_iommu=on", "quiet"],
+        "watchdog": {},
     }
     assert [(found["text"].split(": ")[0], found["holds"]) for found in result["differences"]] == [
         ("v_modules", "now"),
@@ -180,7 +186,12 @@ def test_a_higher_minimum_is_never_lowered(host: Host) -> None:
 
 def test_on_a_shared_kernel_only_the_own_network_is_planned(host: Host) -> None:
     result = judge(host(shared_kernel=True), WANTED)
-    assert result["plan"] == {"sysctls": {"net.ipv4.ip_forward": "1"}, "writes": [], "boot_parameters": []}
+    assert result["plan"] == {
+        "sysctls": {"net.ipv4.ip_forward": "1"},
+        "writes": [],
+        "boot_parameters": [],
+        "watchdog": {},
+    }
     now = [found["text"] for found in result["differences"] if found["holds"] != "shared_kernel"]
     assert now == ["v_sysctls: net.ipv4.ip_forward is 0, not 1"]
 

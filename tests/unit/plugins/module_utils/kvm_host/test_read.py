@@ -36,7 +36,16 @@ def test_what_the_kernel_tells(root: Path) -> None:
     assert facts["sysctls"] == {"net.ipv4.tcp_rmem": "4096 131072 33554432", "no.such": None, "net.ipv4": None}
     assert facts["modules"] == {"tun": "loaded", "fuse": "loaded", "br-netfilter": "loadable", "nope": "missing"}
     assert facts["devices"] == {"/dev/kvm": False}
-    assert facts["watchdogs"] == [{"device": "/dev/watchdog0", "identity": "iTCO_wdt", "timeout": 30}]
+    assert facts["watchdogs"] == [
+        {
+            "device": "/dev/watchdog0",
+            "identity": "iTCO_wdt",
+            "timeout": 30,
+            "min_timeout": 4,
+            "max_timeout": 613,
+            "active": False,
+        }
+    ]
     assert facts["kubelet"] == {"cpuManagerPolicy": "none", "memoryManagerPolicy": None}
 
 
