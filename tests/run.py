@@ -285,21 +285,21 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The commit that is played. The page of the long checks, which a run before this one may have written, is no change of it."""
-    git = ("git", "-C", str(REPOSITORY))
-    name = subprocess.run((*git, "describe", "--always", "--exclude=*"), capture_output=True, text=True, check=False)
-    changed = subprocess.run(
-        (*git, "diff", "--quiet", "HEAD", "--", ".", f":!{LONG_PAGE}"), check=False, capture_output=True
-    )
-    return (name.stdout.strip() + ("-dirty" if changed.returncode else "")) if name.returncode == 0 else "unknown"
+    """The commit that is played."""
+    return _of_figures("commit()") or "unknown"
 
 
 def kubevirt_source() -> str:
     """Which KubeVirt runs on the lab, as its Deployments say."""
-    ask = (sys.executable, "-c", "import keep_figure; print(keep_figure.kubevirt_source())")
+    return _of_figures("kubevirt_source()") or "unknown"
+
+
+def _of_figures(call: str) -> str:
+    """What is written beside each figure; that module needs the collection, and this one is run before there is a copy of it."""
+    ask = (sys.executable, "-c", f"import keep_figure; print(keep_figure.{call})")
     path = os.pathsep.join([str(REPOSITORY / "tests" / "e2e"), str(CACHE)])
     done = subprocess.run(ask, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
-    return done.stdout.strip() or "unknown"
+    return done.stdout.strip()
 
 
 def write_long_page(rows: Sequence[tuple[Check, Played]], kubevirt: str) -> None:

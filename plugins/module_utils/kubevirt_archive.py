@@ -21,7 +21,6 @@ _CDI = ("cdi-operator.yaml", "cdi-cr.yaml")
 _COMPONENTS = ("virt-api", "virt-controller", "virt-handler", "virt-launcher")
 # What it starts, too, since exports graduated. What serves an export, virt-exportserver, starts with one.
 _EXPORT_PROXY, _EXPORTS_GRADUATED = "virt-exportproxy", (1, 9, 0)
-_STANDIN = "stand-in"  # has this as its source, and need not serve exports
 _IMAGE_LINE = re.compile(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", re.MULTILINE)
 # CDI's operator is told by its environment which images it starts, KubeVirt's may be.
 _IMAGE_VARIABLE = re.compile(
@@ -135,7 +134,7 @@ def _manifest_faults(folder: str, name: str, references: set[str], description: 
         own, brought = versions.numbers(description.get("version")), versions.numbers(operator[2])
         if own and brought and own != brought:
             yield f"archive.json says version {description['version']}, {path} brings {operator[0]}; fetch the archive again"
-        exports = (brought or own or (0,)) >= _EXPORTS_GRADUATED and description.get("source") != _STANDIN
+        exports = (brought or own or (0,)) >= _EXPORTS_GRADUATED
         for image in _started(operator, dict(variables), exports):
             if image not in references:
                 yield (

@@ -69,4 +69,6 @@ def _asks_for_it(todo: Plan, path: tuple[str, ...]) -> bool:
     changes, or where it is off or an instance, which is not made again: its class may have been deleted since."""
     if todo.action != "changed":
         return todo.action == "created"
+    if not plan.touches(todo.body, "spec"):
+        return False
     return plan.touches(todo.body, "spec", *path, _FIELD) or vm_state.run_strategy(todo.after or {}) != "Halted"

@@ -84,7 +84,7 @@ CSI = (
     Csi("csi-driver-nfs", ("nfsplugin",), dict.fromkeys(("4.13", "4.12", "4.11"), _ALL)),
     Csi(
         "external-snapshotter",
-        ("snapshot-controller", "csi-snapshotter"),
+        ("snapshot-controller",),  # the sidecar is its driver's, and comes and goes with that
         dict.fromkeys(("8.6", "8.5", "8.4", "8.3", "8.2"), _ALL),
     ),
 )

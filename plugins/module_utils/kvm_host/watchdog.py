@@ -68,8 +68,9 @@ def check(facts: Facts, value: Any, _wanted: Wanted) -> Iterator[str]:
         )
     elif not facts["watchdogs"]:
         yield (
-            "this host has no watchdog device; load its driver, such as iTCO_wdt, sp5100_tco or ipmi_watchdog, and add it to"
-            " <modules>; or softdog, which is weaker, for it hangs with the kernel; or set this to 0"
+            "this host has no watchdog device; load its driver, such as iTCO_wdt or sp5100_tco, and add it to <modules>"
+            " (what ipmi_watchdog makes is not in /sys/class/watchdog, and cannot be judged); or softdog, which is weaker,"
+            " for it hangs with the kernel; or set this to 0"
         )
     else:
         yield from _check_device(facts, asked)
@@ -78,7 +79,12 @@ def check(facts: Facts, value: Any, _wanted: Wanted) -> Iterator[str]:
 def _check_device(facts: Facts, asked: int) -> Iterator[str]:
     device = facts["watchdogs"][0]
     least, most = max(_LEAST, device["min_timeout"] or 0), device["max_timeout"] or None
-    if asked < least or (most is not None and asked > most):
+    if most is not None and most < least:
+        yield (
+            f"{device['device']} ({device['identity']}) takes at most {most} s, and a busy host needs {least};"
+            " use another device, or set this to 0"
+        )
+    elif asked < least or (most is not None and asked > most):
         allowed = f"{least} or more" if most is None else f"{least} to {most}"
         yield f"{device['device']} ({device['identity']}) cannot be set to {asked} here; allowed are {allowed}, or 0"
     # One device, one holder: sbd, watchdog(8) and the like.

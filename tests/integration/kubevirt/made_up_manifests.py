@@ -19,6 +19,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources impo
     DISRUPTION_BUDGET,
     KUBEVIRT,
     NODE,
+    CDI,
     Resource,
 )
 
@@ -28,7 +29,6 @@ CDI_VERSION = "v1.66.0"
 CDI_IMAGES = tuple(f"{name}:{CDI_VERSION}" for name in ("cdi-operator", "cdi-controller"))
 CDI_COMPONENTS = ("cdi-apiserver", "cdi-deployment", "cdi-uploadproxy")
 REPLICATED = ("virt-api", "virt-controller", "virt-exportproxy")
-CDI = Resource("cdi.kubevirt.io/v1beta1", "cdis", "CDI", namespaced=False)
 ANY = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 

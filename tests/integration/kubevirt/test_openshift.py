@@ -97,7 +97,7 @@ def hyperconverged_definition(folder: Path) -> dict[str, Any]:
         warnings.warn(f"HyperConverged's own definition was not asked, but a table: {reason}", stacklevel=2)
         return crd("hco.kubevirt.io", "HyperConverged", "v1beta1", spec=TABLE)
     body: dict[str, Any] = yaml.safe_load(path.read_text())
-    group, _, version = openshift.API_VERSION.partition("/")
+    group, version = openshift.API_VERSION.split("/")
     assert body["spec"]["group"] == group
     # What the operator stores, and converts by its webhook, is not the version that is held here.
     body["spec"].pop("conversion", None)

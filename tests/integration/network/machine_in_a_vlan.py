@@ -112,9 +112,9 @@ def _asked(link: str, seconds: float) -> int:
     until = time.monotonic() + seconds
     try:
         while time.monotonic() < until:
-            code, _, said = _sh(f'ip netns exec outside python3 -c "{ask}"').partition(" ")
-            if code == "0":
-                return int(json.loads(said)["counter"])
+            said = _sh(f'ip netns exec outside python3 -c "{ask}"')
+            if said.startswith("0 "):
+                return int(json.loads(said[2:])["counter"])
             time.sleep(1)
         return -1
     finally:

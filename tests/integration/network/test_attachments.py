@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import ApiError
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import Resource
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import NETWORK_ATTACHMENT, Resource
 
 Offer = Callable[..., tuple[int, str]]
-ATTACHMENTS = Resource("k8s.cni.cncf.io/v1", "network-attachment-definitions", "NetworkAttachmentDefinition")
 LAN = {"name": "lan", "bridge": "br-vm", "vlan": 100}
 MIGRATION = {
     "name": "migration",
@@ -80,11 +79,11 @@ def test_attachments_come_stay_and_go(offer: Offer, client: Any) -> None:
     assert changed > 0, said
     assert "rendered, not run" in said
     assert offer(LAN, MIGRATION, network_attachment_crd_only=True)[0] == 0
-    found = json.loads(client.get(ATTACHMENTS, "migration", "kubevirt")["spec"]["config"])
+    found = json.loads(client.get(NETWORK_ATTACHMENT, "migration", "kubevirt")["spec"]["config"])
     assert (found["bridge"], found["ipam"]["type"]) == ("br-mig", "whereabouts")
 
     assert offer(MIGRATION, network_attachment_crd_only=True)[0] == 1
-    names = [entry["metadata"]["name"] for entry in client.list(ATTACHMENTS).items]
+    names = [entry["metadata"]["name"] for entry in client.list(NETWORK_ATTACHMENT).items]
     assert names == ["migration"]
 
 
@@ -97,7 +96,7 @@ def test_the_api_refuses_what_is_no_attachment(offer: Offer, client: Any) -> Non
         "spec": {"config": {"type": "bridge"}},
     }
     with pytest.raises(ApiError, match="config"):
-        client.create(ATTACHMENTS, wrong, "default")
+        client.create(NETWORK_ATTACHMENT, wrong, "default")
 
 
 def test_the_api_takes_the_migration_network(client: Any) -> None:

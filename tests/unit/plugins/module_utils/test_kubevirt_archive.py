@@ -125,11 +125,6 @@ def test_exports_are_asked_for_since_they_graduated(folder: Path, version: str) 
     assert any("virt-exportproxy" in fault for fault in told) is (version == "devel")
 
 
-def test_the_standin_need_not_serve_exports(folder: Path) -> None:
-    change(folder, source="stand-in")
-    assert without(folder, "virt-exportproxy") == []
-
-
 def test_manifests_of_another_version_are_told(folder: Path) -> None:
     change(folder, version="1.8.4")
     (fault,) = read_archive(str(folder))["faults"]

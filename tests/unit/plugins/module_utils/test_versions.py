@@ -115,7 +115,7 @@ def test_a_cdi_without_its_kubevirt_is_held_against_kubernetes() -> None:
         ("quay.io/cephcsi/cephcsi:v3.12.1", "", "is not in the version matrix; allowed are 3.17, 3.16, 3.15"),
         ("registry.k8s.io/sig-storage/nfsplugin:v4.13.4", "1.36.0", ""),
         ("registry.k8s.io/sig-storage/nfsplugin:v4.5.0", "1.36.0", "csi-driver-nfs 4.5 (registry.k8s.io/"),
-        ("registry.k8s.io/sig-storage/csi-snapshotter:v8.2.0", "1.34.0", ""),
+        ("longhornio/csi-snapshotter:v7.0.2", "1.34.0", ""),
         ("registry.k8s.io/sig-storage/snapshot-controller:v6.3.0", "1.34.0", "external-snapshotter 6.3 ("),
         ("quay.io/cephcsi/cephcsi:canary", "1.34.0", ""),
         ("localhost:5000/cephcsi", "1.34.0", ""),

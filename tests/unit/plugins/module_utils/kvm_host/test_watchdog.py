@@ -40,6 +40,11 @@ def test_a_device_that_another_program_holds(host: Host) -> None:
     assert judge({**held, "watchdog_seconds": 30.0}, WANTED)["faults"] == []
 
 
+def test_a_device_that_takes_no_time_that_is_long_enough(host: Host) -> None:
+    facts = host(watchdogs=_dogs(host(), max_timeout=8))
+    assert "takes at most 8 s, and a busy host needs 10" in judge(facts, WANTED)["faults"][0]
+
+
 @pytest.mark.parametrize(("most", "asked"), [(None, 86400), (0, 86400), (613, 613)])
 def test_a_device_that_names_no_limit_has_none(host: Host, most: int | None, asked: int) -> None:
     facts = host(watchdogs=_dogs(host(), max_timeout=most))
