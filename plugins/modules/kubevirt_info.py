@@ -474,6 +474,7 @@ details:
       description:
         - Each PriorityClass that machines name, with C(name), C(value) and how many C(machines), the highest first. One that is not
           there has no value; an empty name is that of the machines that name none.
+        - None where they or the machines could not be read.
       type: list
       elements: dict
       returned: always
@@ -481,10 +482,11 @@ details:
       description:
         - What the placeholders of the role P(virtops.kubevirt_ha.placement#role) hold, with C(wanted) on each node, the C(nodes) with
           C(name) and C(held), how many C(placeholders) there are and how many of them are C(waiting); none where there are none.
+        - Where the pods of the whole cluster or the nodes could not be read, C(placeholders) and C(waiting) are none.
       type: dict
       returned: always
     quotas:
-      description: Each ResourceQuota with C(namespace), C(name), C(hard) and C(used).
+      description: Each ResourceQuota with C(namespace), C(name), C(hard) and C(used); none where they could not be read.
       type: list
       elements: dict
       returned: always
@@ -499,7 +501,9 @@ details:
       type: dict
       returned: always
 versions:
-  description: Versions of C(api_server), C(kubelet), C(container_runtime), C(kernel), C(kubevirt) and C(cdi), the last empty where there is none.
+  description:
+    - Versions of C(api_server), C(kubelet), C(container_runtime), C(kernel), C(kubevirt) and C(cdi), the last empty where there is none.
+    - Those of C(kubevirt) and C(cdi) are none where their resources could not be read.
   returned: when the API was reached
   type: dict
 requests:

@@ -30,6 +30,8 @@ ESSENTIAL = frozenset({"kubevirts", "nodes", "pods", "vms", "vmis"})
 _TOLD_ELSEWHERE = frozenset(
     {"health_checks", "kubevirts", "cdis", "networks", "snapshot_classes", "vms", "vmis", "etcd_backup", "cluster_info"}
 )
+# What no check judges by: the result tells itself that it is not known.
+_ONLY_SHOWN = frozenset({"cdis", "networks"})
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def unchecked(view: View) -> Iterator[Finding]:
     """What could not be read, and what kinds are not there to be read."""
     cluster = view.cluster
     for source, failure in sorted(cluster.unread.items()):
-        yield _unread(source, failure)
+        if source not in _ONLY_SHOWN:
+            yield _unread(source, failure)
     for source, failures in sorted(cluster.partly.items()):
         yield from (_unread(source, failure) for failure in failures)
     missing = sorted(plural for source, plural in cluster.absent.items() if source not in _TOLD_ELSEWHERE)

@@ -150,16 +150,17 @@ def kubevirt(view: View) -> dict[str, Any]:
     }
 
 
-def versions(view: View) -> dict[str, str]:
-    """Versions by what they are of."""
+def versions(view: View) -> dict[str, str | None]:
+    """Versions by what they are of; None where that could not be read."""
+    unread = view.cluster.unread
     found = platform_state.versions(view.cluster.kubevirt, [node.info for node in view.cluster.nodes])
     return {
         "api_server": view.cluster.server_version,
         "kubelet": found["kubernetes"],
         "container_runtime": found["container runtime"],
         "kernel": found["kernel"],
-        "kubevirt": found["kubevirt"],
-        "cdi": ", ".join(sorted(_observed(view.cluster.cdis))),
+        "kubevirt": None if "kubevirts" in unread else found["kubevirt"],
+        "cdi": None if "cdis" in unread else ", ".join(sorted(_observed(view.cluster.cdis))),
     }
 
 

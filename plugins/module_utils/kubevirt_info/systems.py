@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pure: what stands beside KubeVirt, one by one: priorities, the reserve, quotas, networks of machines, metrics-server."""
+"""Pure: what stands beside KubeVirt, one by one: priorities, the reserve, quotas, networks of machines, metrics-server.
+
+What could not be read is None, which is not the same as none.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,15 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.
 _METRICS = "metrics.k8s.io"
 
 
-def priority_classes(view: View) -> list[dict[str, Any]]:
+def _unread(view: View, *sources: str) -> bool:
+    """Whether one of the sources could not be read."""
+    return not view.cluster.unread.keys().isdisjoint(sources)
+
+
+def priority_classes(view: View) -> list[dict[str, Any]] | None:
     """Those that machines name, the highest first; an empty name is that of machines that name none."""
+    if _unread(view, "priority_classes", "vms", "vmis"):
+        return None
     counts: dict[str, int] = {}
     for machine in view.machines:
         counts[machine.guest.priority_class] = counts.get(machine.guest.priority_class, 0) + 1
@@ -29,7 +39,12 @@ def priority_classes(view: View) -> list[dict[str, Any]]:
 
 
 def reserve(view: View) -> dict[str, Any] | None:
-    """What the role's placeholders hold on each node, and what they should; None where there are none."""
+    """What the role's placeholders hold on each node, and what they should; None where there are none.
+
+    Their number is None where pods or nodes could not be read, or pods only in namespaces that were named.
+    """
+    if _unread(view, "pods", "all_pods", "nodes"):
+        return {"wanted": {}, "nodes": [], "placeholders": None, "waiting": None}
     pods = [pod for pod in view.cluster.pods if pod.labels.get(pod_requests.NAMED) == pod_requests.PLACEHOLDER]
     if not pods:
         return None
@@ -46,8 +61,10 @@ def reserve(view: View) -> dict[str, Any] | None:
     }
 
 
-def quotas(view: View) -> list[dict[str, Any]]:
+def quotas(view: View) -> list[dict[str, Any]] | None:
     """How much of each ResourceQuota is used."""
+    if _unread(view, "quotas"):
+        return None
     return [
         {
             "namespace": quota.key[0],
@@ -69,7 +86,7 @@ def networks(view: View) -> dict[str, Any]:
     found: dict[str, list[str]] = {}
     for namespace, name in sorted(view.cluster.networks):
         found.setdefault(namespace, []).append(name)
-    unknown = "networks" in view.cluster.unread
+    unknown = _unread(view, "networks")
     return {"installed": None if unknown else "networks" not in view.cluster.absent, "namespaces": found}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from ansible.module_utils.urls import ConnectionError as UrlsError
@@ -15,7 +16,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 
 _TIMEOUT = 2.0
 # What `get` raises where there is no answer.
-NO_ANSWER = (OSError, ValueError, UrlsError)
+NO_ANSWER = (OSError, ValueError, HTTPException, UrlsError)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from typing import Any, Callable
 
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill.alerts import moment
@@ -34,10 +35,10 @@ def look(prometheus: Servers, alertmanagers: Servers, access: Access) -> dict[st
 def _asked(ask: Callable[[str, Access], dict[str, Any]], url: str, access: Access) -> dict[str, Any]:
     try:
         return {**ask(url, access), "why": ""}
+    except (HTTPException, LookupError, TypeError, AttributeError) as error:
+        return {"why": f"an answer of another kind ({type(error).__name__}: {error})"}
     except NO_ANSWER as error:
         return {"why": parse.reason(error)}
-    except (LookupError, TypeError, AttributeError) as error:
-        return {"why": f"an answer of another kind ({type(error).__name__}: {error})"}
 
 
 def _prometheus(url: str, access: Access) -> dict[str, Any]:

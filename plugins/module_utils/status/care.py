@@ -189,6 +189,8 @@ def versions(facts: Facts) -> Section:
     told = facts.asked
     state = Cell(verdict.state, _STATES[verdict.state]) if told else Cell("not known", UNKNOWN)
     rows = [(Cell(part), Cell(version)) for part, version in running.items() if version]
+    unread = [part for part, version in (facts.cluster.get("versions") or {}).items() if version is None]
+    rows += [(Cell(part), Cell("not known", UNKNOWN)) for part in unread]
     rows.append((Cell("version matrix"), state))
     findings = []
     if told:

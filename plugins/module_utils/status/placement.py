@@ -23,6 +23,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.status.model i
 )
 
 _NOT_KNOWN = "not known: the cluster could not be asked"
+_UNREAD = Cell("not known", UNKNOWN)
 _BYTES = ("memory", "storage")
 
 
@@ -36,7 +37,10 @@ def section(facts: Facts) -> Section:
 
 
 def _classes(facts: Facts) -> Iterator[Row]:
-    for each in facts.details.get("priority_classes") or []:
+    told = facts.details.get("priority_classes")
+    if told is None:
+        yield (Cell("PriorityClasses"), _UNREAD, Cell(""))
+    for each in told or []:
         name = f"PriorityClass {each['name']}" if each["name"] else "no PriorityClass"
         state = Cell("it is not there", BAD) if each["value"] is None else Cell(f"value {each['value']}")
         yield (Cell(name), state, Cell(f"{each['machines']} machines"))
@@ -46,7 +50,7 @@ def _loss(facts: Facts) -> Row:
     """What kubevirt_info found, which has its own finding where the others cannot bear it."""
     capacity = facts.cluster.get("capacity")
     if not capacity:
-        return (Cell("N+1"), Cell("not known", UNKNOWN), Cell(""))
+        return (Cell("N+1"), _UNREAD, Cell(""))
     worst = capacity.get("node")
     if not worst:
         return (Cell("N+1"), Cell("no second node runs machines", WARN), Cell(""))
@@ -61,6 +65,9 @@ def _reserve(facts: Facts) -> Iterator[Row]:
     told = facts.details.get("reserve")
     if not told:
         yield (Cell("reserve"), Cell("none given"), Cell(""))
+        return
+    if told["placeholders"] is None:
+        yield (Cell("reserve"), _UNREAD, Cell(""))
         return
     for node in told["nodes"]:
         short = any(node["held"].get(name, 0) < value for name, value in told["wanted"].items())
@@ -79,12 +86,15 @@ def _near(facts: Facts) -> Iterator[tuple[Mapping[str, Any], str]]:
 
 
 def _quotas(facts: Facts) -> Iterator[Row]:
+    if facts.details.get("quotas") is None:
+        yield (Cell("quotas"), _UNREAD, Cell(""))
+        return
     near = list(_near(facts))
     for quota, name in near:
         figures = f"{_quantity(name, quota['used'][name])} of {_quantity(name, quota['hard'][name])} {name}"
         share = f"{100 * quota['used'][name] / quota['hard'][name]:.0f} % used"
         yield (Cell(f"quota {quota['namespace']}/{quota['name']}"), Cell(share, WARN), Cell(figures))
-    count = len(facts.details.get("quotas") or [])
+    count = len(facts.details["quotas"])
     if not near:
         yield (
             Cell("quotas"),

@@ -364,6 +364,22 @@ def test_without_rights_on_the_cluster_and_without_namespaces_it_is_not_ha(look:
     assert not result["ha"] and not any(one["id"].startswith("vm-") for one in result["findings"])
 
 
+@pytest.mark.usefixtures("roles")
+def test_what_may_not_be_listed_is_not_known_and_not_absent(platform: Platform, look: Look) -> None:
+    found = look(impersonate_user="team", details=True)["details"]
+    assert (found["priority_classes"], found["quotas"], found["reserve"]["placeholders"]) == (None, None, None)
+    assert found["networks"]["installed"] is None
+    groups = {"cdi.kubevirt.io": "storageprofiles", "snapshot.storage.k8s.io": "*", "remediation.medik8s.io": "*"}
+    named = [{"apiGroups": [group], "resources": [resource]} for group, resource in groups.items()]
+    others = [rule for rule in _CLUSTER_WIDE if not groups.keys() & set(rule["apiGroups"])]
+    may(platform, "without-cdis", [*others, *named])
+    for role in ("without-cdis", "namespaced"):
+        bind(platform, "installer", role)
+    result = look(impersonate_user="installer")
+    assert result["versions"]["cdi"] is None and result["versions"]["kubevirt"]
+    assert {one["name"] for one in entry(result, "unchecked")["objects"]} == {"secrets"}
+
+
 def test_a_server_that_does_not_know_the_caller_fails_the_module(look: Look) -> None:
     result = look(api_key="wrong")
     assert result["failed"] and result["error"]["status"] == 401 and "wrong" not in result["msg"]

@@ -125,6 +125,32 @@ def test_a_host_is_reached_by_the_first_address_that_it_has(host: str, names: tu
         host_variables.address_of("n1", host)
 
 
+def test_monitoring_is_asked_where_each_host_has_it_and_as_the_first_says() -> None:
+    secured = {
+        "monitoring_address": "192.0.2.1",
+        "monitoring_tls_cert_file": "/c",
+        "monitoring_tls_ca_file": "/ca",
+        "monitoring_web_user": "look",
+        "monitoring_web_password_file": "/p",
+        "monitoring_alertmanager_port": 9999,
+    }
+    given = {"n1": secured, "n2": {"ansible_host": "192.0.2.2"}, "other": {}}
+    assert host_variables.monitoring_servers(given, ["n1", "n2"]) == {
+        "prometheus": [{"host": "n1", "url": "https://192.0.2.1:9090"}, {"host": "n2", "url": "http://192.0.2.2:9090"}],
+        "alertmanagers": [
+            {"host": "n1", "url": "https://192.0.2.1:9999"},
+            {"host": "n2", "url": "http://192.0.2.2:9093"},
+        ],
+        "ca_file": "/ca",
+        "user": "look",
+        "password_file": "/p",
+    }
+    nothing = {"prometheus": [], "alertmanagers": [], "ca_file": "", "user": "", "password_file": ""}
+    assert host_variables.monitoring_servers(given, []) == nothing
+    by_operator = {"n1": {"monitoring_form": "operator", "monitoring_web_user": None}}
+    assert host_variables.monitoring_servers(by_operator, ["n1"]) == nothing
+
+
 def test_storage_faults_are_those_of_a_drill_and_take_text_only() -> None:
     judge = storage_faults.FilterModule().filters()["storage_faults"]
     assert judge('{"status": "HEALTH_OK", "checks": {}}', "ceph_health", "n1") == []

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which storage hosts are asked what, and how long a fault of Ceph is waited for."""
+"""Which storage hosts are asked what, how long a fault of Ceph is waited for, and where Alertmanagers are."""
 
 from __future__ import annotations
 
@@ -83,6 +83,21 @@ def test_a_drill_asks_the_storage_that_the_roles_laid_out(name: str, given: dict
     variables = {**_load("defaults/main.yml"), **_load("vars/main.yml"), "groups": {}, **given}
     condition = trust_as_template("{{ " + task["when"] + " | bool }}")
     assert Templar(DataLoader(), variables=variables).template(condition) is looks
+
+
+def test_alertmanagers_are_asked_as_their_own_hosts_say_and_not_as_the_drill_s() -> None:
+    host = {"monitoring_tls_cert_file": "/c", "monitoring_tls_ca_file": "/ca", "monitoring_web_user": "a"}
+    variables = {
+        **_load("defaults/main.yml"),
+        **_load("vars/main.yml"),
+        "groups": {"monitoring_nodes": ["n1"]},
+        "hostvars": {"n1": host},
+        "monitoring_alertmanager_port": 1,
+    }
+    names = ("alertmanagers", "monitoring_ca_file", "monitoring_user", "monitoring_password_file")
+    templates = [trust_as_template("{{ failover_drill_" + name + " }}") for name in names]
+    told = [Templar(DataLoader(), variables=variables).template(each) for each in templates]
+    assert told == [[{"host": "n1", "url": "https://n1:9093"}], "/ca", "a", ""]
 
 
 def test_one_host_of_ceph_is_asked_and_without_patience_once(tmp_path: Path) -> None:

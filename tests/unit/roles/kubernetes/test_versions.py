@@ -125,6 +125,29 @@ def test_an_upgrade_goes_by_the_cdi_that_runs_too() -> None:
     assert fault.startswith("kubernetes_version: 1.36 does not go with CDI 1.65; allowed with it are 1.34, 1.35")
 
 
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [
+        ({"kubevirt": "v1.8.1", "cdi": "v1.66.0"}, []),
+        ({"kubevirt": "unknown", "cdi": ""}, []),
+        ({"kubevirt": "v1.8.1", "cdi": None}, ["CDI: it does not list cdis.cdi.kubevirt.io"]),
+        (
+            {"kubevirt": None, "cdi": None},
+            ["KubeVirt: it does not list kubevirts.kubevirt.io", "CDI: it does not list cdis.cdi.kubevirt.io"],
+        ),
+        (None, []),  # a cluster without an answer is told once
+    ],
+)
+def test_an_upgrade_refuses_a_kubevirt_or_cdi_that_is_not_told(versions: Any, told: list[str]) -> None:
+    own = task_vars("upgrade_preflight.yml", "Stop on any fault")
+    answer = {"msg": "refused"} if versions is None else {"versions": versions}
+    given = {"__kubernetes_kubevirt": answer, "kubernetes_kubeconfig": "/k", "kubernetes_version": "1.35.2"}
+    where = "kubernetes_kubeconfig: /k: the cluster does not tell its "
+    way_out = "; name one that may list them, or begin again once the API answers"
+    assert value("__kubernetes_untold", **own, **given) == [where + each + way_out for each in told]
+    assert "__kubernetes_untold" in own["__kubernetes_all"]
+
+
 def csi_mismatch(*answers: Any, **given: Any) -> list[str]:
     """What an upgrade to 1.36 says of the CSI drivers that run, by the cluster's answers."""
     own = task_vars("upgrade_preflight.yml", "Stop on any fault")

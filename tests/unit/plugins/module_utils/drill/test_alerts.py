@@ -207,6 +207,12 @@ def test_silence_is_no_end_of_an_alert() -> None:
     assert not asked.until_cleared("n2", 0.0)
 
 
+def test_an_answer_that_ends_before_its_end_is_none(api: Any, reply: Any) -> None:
+    api.says(reply(200, b"[", {"Content-Length": "9"}))
+    assert Alertmanagers({"n1": api.url}, Access()).ask() == {"n1": None}
+    assert len(api.asked) == 1
+
+
 def test_the_lost_nodes_own_alertmanager_is_not_asked_before_its_return(tmp_path: Path, server: Server) -> None:
     folder = drilled(tmp_path / "a")
     node = json.loads((folder / "report.json").read_text())["node"]

@@ -356,6 +356,12 @@ def test_what_could_not_be_read_is_told_and_not_judged(source: str, identifier: 
     assert world.one(identifier).things[0].name == source
 
 
+def test_what_no_check_judges_by_is_no_warning_where_it_could_not_be_read() -> None:
+    world = whole_world()
+    world.facts["unread"] = {name: Unread(name, "", "not permitted", "no") for name in ("cdis", "networks")}
+    assert world.ids() == set()
+
+
 def test_kinds_that_are_not_installed_are_told_unless_their_absence_says_it() -> None:
     world = whole_world()
     world.facts["absent"] = {"profiles": "storageprofiles.cdi.kubevirt.io", "health_checks": "nodehealthchecks"}

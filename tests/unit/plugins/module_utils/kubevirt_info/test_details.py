@@ -170,3 +170,26 @@ def test_quotas_networks_and_the_api_of_metrics_are_told() -> None:
     world.facts["unread"] = {name: Unread(name, "", "not permitted", "") for name in ("networks", "api_services")}
     found = told(world)
     assert (found["networks"]["installed"], found["metrics_server"]["installed"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("source", "unknown"),
+    [
+        ("priority_classes", {"priority_classes"}),
+        ("vms", {"priority_classes"}),
+        ("vmis", {"priority_classes"}),
+        ("pods", {"reserve"}),
+        ("all_pods", {"reserve"}),
+        ("nodes", {"reserve"}),
+        ("quotas", {"quotas"}),
+        ("secrets", set()),
+    ],
+)
+def test_what_could_not_be_read_is_not_said_to_be_absent(source: str, unknown: set[str]) -> None:
+    world = whole_world()
+    world.objects.pop(source, None)
+    world.facts["unread"] = {source: Unread(source, "", "not permitted", "")}
+    found = told(world)
+    assert {name for name in ("priority_classes", "quotas") if found[name] is None} == unknown - {"reserve"}
+    nothing = {"wanted": {}, "nodes": [], "placeholders": None, "waiting": None}
+    assert found["reserve"] == (nothing if "reserve" in unknown else None)

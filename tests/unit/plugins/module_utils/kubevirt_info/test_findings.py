@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info import findings, service
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.findings import Finding, Thing
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.model import Unread
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.kubevirt_info.registry import RULES, SEVERITIES
 from ansible_collections.virtops.kubevirt_ha.plugins.modules import kubevirt_info
 from ha_world import HOST, World, whole_world
@@ -94,6 +95,17 @@ def test_the_result_of_a_whole_cluster() -> None:
     assert found["versions"]["kubelet"] == "v1.34.4" and found["kubevirt"]["namespace"] == "kubevirt"
     assert found["versions"]["cdi"] == "v1.66.0"
     assert found["capacity"]["node"]["fits"]
+
+
+def test_a_version_that_could_not_be_read_is_not_that_of_nothing() -> None:
+    world = whole_world()
+    for source in ("kubevirts", "cdis"):
+        world.objects.pop(source)
+    found = service.versions(world.view())
+    assert (found["kubevirt"], found["cdi"]) == ("unknown", "")
+    world.facts["unread"] = {name: Unread(name, "", "not permitted", "") for name in ("kubevirts", "cdis")}
+    found = service.versions(world.view())
+    assert (found["kubevirt"], found["cdi"]) == (None, None)
 
 
 def test_a_critical_finding_is_not_ha_and_ignoring_it_is_told() -> None:

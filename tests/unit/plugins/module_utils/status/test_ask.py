@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -104,6 +105,28 @@ def test_a_server_without_an_answer_says_why_and_stops_no_other(
     assert "refused" in look["prometheus"]["n2"]["why"]
     assert "refused" in look["alertmanagers"]["n2"]["why"]
     assert look["prometheus"]["n1"]["why"] == "an answer of another kind (KeyError: 'data')"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(b"SSH-2.0-OpenSSH\r\n", "BadStatusLine"), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "IncompleteRead")],
+)
+def test_what_is_no_http_is_told_and_stops_no_other(
+    capsys: pytest.CaptureFixture[str], url: str, password: str, answer: bytes, error: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as client:
+                client.recv(4096)
+                client.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        broken = {"host": "n2", "url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+        given = {"alertmanagers": [broken, {"host": "n1", "url": url}], "username": "a", "password_file": password}
+        look = asked(capsys, **given)[0]["look"]
+    assert look["alertmanagers"]["n2"]["why"].startswith(f"an answer of another kind ({error}: ")
+    assert look["alertmanagers"]["n1"]["peers"] == 2
 
 
 def test_without_the_password_it_is_told_and_nothing_of_it_is_shown(

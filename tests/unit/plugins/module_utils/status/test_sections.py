@@ -429,7 +429,22 @@ def test_what_could_not_be_asked_is_not_known() -> None:
         "not known: the cluster could not be asked"
     }
     platform.cluster = {"details": {"networks": {"installed": None, "namespaces": {}}}, "capacity": None}
-    assert (section(platform, "networks").note, cells(platform, "placement", "unknown")) == ("not known", ["not known"])
+    assert section(platform, "networks").note == "not known"
+    assert ["N+1", "not known", ""] in texts(platform, "placement")
+
+
+def test_what_the_cluster_does_not_list_is_not_known_and_not_absent() -> None:
+    platform = Platform()
+    unread = {"wanted": {}, "nodes": [], "placeholders": None, "waiting": None}
+    platform.cluster["details"].update(priority_classes=None, reserve=unread, quotas=None)
+    platform.cluster["versions"]["cdi"] = None
+    told = texts(platform, "placement")
+    assert [row for row in told if row[0] in ("PriorityClasses", "reserve", "quotas")] == [
+        [name, "not known", ""] for name in ("PriorityClasses", "reserve", "quotas")
+    ]
+    assert cells(platform, "placement", "unknown") == ["not known"] * 3
+    assert ["cdi", "not known"] in texts(platform, "versions")
+    assert platform.status.entries == ()
 
 
 def test_the_loss_of_the_worst_node_and_the_reserve_are_told_with_figures() -> None:
