@@ -73,6 +73,7 @@ options:
         choices: [gluster_peers, gluster_heal, ceph_health]
         required: true
       text: {description: The command's output., type: str, required: true}
+      why: {description: Why there is none; a fault repeats it., type: str, default: ""}
   watcher:
     description: Whether a watcher must be alive and allowed to recover.
     type: bool

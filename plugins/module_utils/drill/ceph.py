@@ -15,9 +15,14 @@ _ADVICE = frozenset(
     {
         "AUTH_INSECURE_GLOBAL_ID_RECLAIM",
         "AUTH_INSECURE_GLOBAL_ID_RECLAIM_ALLOWED",
+        "LARGE_OMAP_OBJECTS",
+        "MGR_MODULE_DEPENDENCY",
         "MON_DISK_LOW",
         "MON_MSGR2_NOT_ENABLED",
         "OSD_NO_DOWN_OUT_INTERVAL",
+        "OSD_UPGRADE_FINISHED",
+        "PG_NOT_DEEP_SCRUBBED",
+        "PG_NOT_SCRUBBED",
         "POOL_APP_NOT_ENABLED",
         "POOL_TOO_FEW_PGS",
         "POOL_TOO_MANY_PGS",
@@ -30,6 +35,8 @@ _ADVICE = frozenset(
 )
 # With these the loss of one more part may stop all writes.
 _NO_SPARE = frozenset({"MDS_INSUFFICIENT_STANDBY", "MON_DOWN", "OSD_DOWN", "OSD_HOST_DOWN", "PG_AVAILABILITY"})
+# What lacks copies is waited for, and a status that names no check cannot be muted.
+_NEVER_MUTED = ("HEALTH_", "OBJECT_", "PG_")
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,11 @@ class Check:
     def leaves_no_spare(self) -> bool:
         """Whether one more loss may stop writes, or they have stopped."""
         return not self.is_advice and (self.code in _NO_SPARE or self.severity == _ERROR)
+
+    @property
+    def may_be_muted(self) -> bool:
+        """Whether a site may live with it."""
+        return not self.is_advice and not self.leaves_no_spare and not self.code.startswith(_NEVER_MUTED)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def platform() -> ArgumentSpec:
                 host={"type": "str", "required": True},
                 kind={"type": "str", "required": True, "choices": list(STORAGE_KINDS)},
                 text={"type": "str", "required": True},
+                why={"type": "str", "default": ""},
             ),
             "watcher": {"type": "bool", "default": True},
             "state_dir": {"type": "path"},

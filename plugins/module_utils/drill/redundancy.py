@@ -132,12 +132,16 @@ def _machines(seen: Seen) -> Iterable[str]:
 
 
 def storage_faults(entry: Mapping[str, str]) -> list[str]:
-    """Faults in what a storage host said; `kind` is gluster_peers, gluster_heal or ceph_health, `text` the command's output."""
+    """Faults in what a storage host said; `kind` is gluster_peers, gluster_heal or ceph_health, `text` the command's output.
+
+    `why` may say why there is none.
+    """
     host, kind, text = entry["host"], entry["kind"], entry["text"]
+    because = f": {entry['why']}" if entry.get("why") else ""
     if kind == "gluster_peers":
         peers = _PEER.findall(text)
         lost = [f"storage peer {peer} of {host} is {state}" for peer, state in peers if "(Connected)" not in state]
-        return lost if peers else [f"{host} tells of no storage peers"]
+        return lost if peers else [f"{host} tells of no storage peers{because}"]
     if kind == "gluster_heal":
         states, counts = _STATUS.findall(text), _ENTRIES.findall(text)
         found = [f"a brick is not connected, says {host}: {state}" for state in states if state != "Connected"]
@@ -145,15 +149,22 @@ def storage_faults(entry: Mapping[str, str]) -> list[str]:
         if waiting:
             found.append(f"{waiting} entries of the storage are still to be healed, says {host}")
         if not counts or (not found and not all(count.isdigit() for count in counts)):
-            found.append(f"{host} does not tell whether the storage is healed")
+            found.append(f"{host} does not tell whether the storage is healed{because}")
         return found
     if kind == "ceph_health":
         try:
             checks = ceph.health(text).checks
         except ValueError:
-            return [f"{host} does not tell Ceph's health"]
-        return [f"Ceph, says {host}: {each.code}: {each.message}" for each in checks if not each.is_advice]
+            return [f"{host} does not tell Ceph's health{because}"]
+        return [_complaint(host, each) for each in checks if not each.is_advice]
     return [f"{host}: the kind {kind} of a storage check is not known"]
+
+
+def _complaint(host: str, check: ceph.Check) -> str:
+    told = f"Ceph, says {host}: {check.code}: {check.message}"
+    if not check.may_be_muted:
+        return told
+    return f"{told}; mend it, or, if the site lives with it: ceph health mute {check.code} --sticky (on {host})"
 
 
 def heartbeat_faults(heartbeat: Mapping[str, Any] | None, now: float, longest: float) -> list[str]:

@@ -102,7 +102,8 @@ _ROWS = (
         (
             "ceph-unhealthy",
             "Ceph is not whole",
-            "Wait until it is before anything else is stopped; ceph health detail on a storage host",
+            "Wait until it is before anything else is stopped; ceph health detail on a storage host. "
+            "What the site lives with: ceph health mute CODE --sticky",
         ),
         (
             "certificate-of-host-ends",

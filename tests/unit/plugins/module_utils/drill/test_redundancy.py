@@ -177,6 +177,11 @@ def test_an_external_etcd_and_a_drill_without_watcher_are_not_asked_for() -> Non
         ("gluster_heal", "", "does not tell whether the storage is healed"),
         ("gluster_heal", "Status: Connected\nNumber of entries: -\n", "does not tell whether the storage is healed"),
         ("ceph_health", ceph("HEALTH_WARN", OSD_DOWN="1 osds down"), "Ceph, says n1: OSD_DOWN: 1 osds down"),
+        (
+            "ceph_health",
+            ceph("HEALTH_WARN", POOL_NEARFULL="1 pool"),
+            "1 pool; mend it, or, if the site lives with it: ceph health mute POOL_NEARFULL --sticky (on n1)",
+        ),
         ("ceph_health", ceph("HEALTH_ERR", RECENT_CRASH="1 daemon"), "RECENT_CRASH"),
         ("ceph_health", ceph("HEALTH_WARN"), "HEALTH_WARN: it does not say why"),
         ("ceph_health", "", "n1 does not tell Ceph's health"),
@@ -195,11 +200,32 @@ def test_what_storage_hosts_say(kind: str, text: str, words: str) -> None:
     [
         ceph("HEALTH_OK"),
         ceph("HEALTH_WARN", RECENT_CRASH="1 daemon", MON_DISK_LOW="mon n1 is low on space"),
+        ceph("HEALTH_WARN", PG_NOT_SCRUBBED="3 pgs", PG_NOT_DEEP_SCRUBBED="3 pgs", LARGE_OMAP_OBJECTS="1 object"),
+        ceph("HEALTH_WARN", MGR_MODULE_DEPENDENCY="1 module", OSD_UPGRADE_FINISHED="all OSDs run reef"),
         ceph("HEALTH_OK", muted=True, POOL_NEARFULL="1 pool"),
     ],
 )
 def test_a_whole_ceph_may_have_advice_and_what_is_muted(text: str) -> None:
     assert storage_faults({"host": "n1", "kind": "ceph_health", "text": text}) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("gluster_peers", "n1 tells of no storage peers"),
+        ("gluster_heal", "n1 does not tell whether the storage is healed"),
+        ("ceph_health", "n1 does not tell Ceph's health"),
+    ],
+)
+def test_a_host_that_says_nothing_has_its_reason_where_one_is_known(kind: str, words: str) -> None:
+    entry = {"host": "n1", "kind": kind, "text": ""}
+    assert storage_faults(entry) == [words]
+    assert storage_faults({**entry, "why": "timed out"}) == [f"{words}: timed out"]
+
+
+def test_neither_missing_copies_nor_what_is_not_named_is_to_be_muted() -> None:
+    for text in (ceph("HEALTH_WARN"), ceph("HEALTH_ERR", A="a"), ceph("HEALTH_WARN", PG_DEGRADED="b", MON_DOWN="c")):
+        assert "mute" not in "".join(storage_faults({"host": "n1", "kind": "ceph_health", "text": text}))
 
 
 def test_every_complaint_of_ceph_is_a_fault_of_the_platform() -> None:
