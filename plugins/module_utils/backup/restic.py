@@ -25,6 +25,7 @@ from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import 
 _PIECE = 1 << 20
 _BACKUP_SECONDS = 24 * 3600.0
 _SECONDS = 600.0
+_ASK_SECONDS = 30.0  # of a small file, which preflight waits for
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*=[^\0]*$")
 
 
@@ -56,7 +57,8 @@ class Restic:
 
     def exists(self) -> bool:
         """Whether it is there and its password fits; False where there is none, ResticFailed for all else."""
-        done = self._run("cat", "config", "--no-lock", "--no-cache")  # nothing is written, for check mode asks, too
+        # Nothing is written, for check mode asks, too.
+        done = self._run("cat", "config", "--no-lock", "--no-cache", seconds=_ASK_SECONDS)
         if done.returncode == 0:
             return True
         why, fix = restic_output.reason(done.stderr)

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda home: (home / "repository").rename(home / "away"),
         "there is no repository. Mount or reconnect what it was on",
     ),
+    "unset": (lambda home: None, "backup_repository_password_file is empty; give a file on the backup host that holds"),
     "sound": (lambda home: None, ""),
     "new": (forget, ""),
 }
@@ -65,6 +66,8 @@ def backup_host(home: Path, spoil: Callable[[Path], Any]) -> dict[str, Any]:
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
         "backup_repository_password_file": str(password),
+        "backup_kubeconfig": "/nonexistent",
+        "backup_etcd": False,
         **{f"backup_{name}": value for name, value in given.items()},
     }
 
@@ -78,6 +81,7 @@ def told(tmp_path: Path) -> list[str]:
     """The faults that preflight tells of all of them together."""
     hosts = {name: backup_host(tmp_path / name, spoil) for name, (spoil, _said) in CASES.items()}
     hosts["lost"]["backup_schedule"] = "when it rains"
+    hosts["unset"]["backup_repository_password_file"] = ""
     inventory = tmp_path / "inventory.json"
     inventory.write_text(json.dumps({"all": {"vars": QUIET, "children": {"backup_hosts": {"hosts": hosts}}}}))
     before = files(tmp_path)
@@ -105,4 +109,23 @@ def test_what_stands_against_each_repository_is_told_beside_all_other_faults(tol
         found = [fault for fault in told if re.match(rf"['\"]?{name}: ", fault)]
         assert bool(found) == bool(said), found
         assert not said or any(said in fault for fault in found), found
+        assert all("; mend it, or go on without backups with -e backup_repository=" in fault for fault in found)
     assert any("lost: backup_schedule: systemd-analyze calendar refuses" in fault for fault in told)
+
+
+@pytest.mark.parametrize("warned", [["w: backup_repository: was away"], []])
+def test_the_role_asks_again_what_was_only_warned_of(warned: list[str], tmp_path: Path) -> None:
+    # Of a host without a fault nothing is asked twice: its password is gone since, and nobody looks.
+    spoil = CASES["sound" if warned else "lost"][0]
+    host = {**backup_host(tmp_path / "w", spoil), "__backup_faults": warned}
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {"w": host}}}))
+    role = {"name": "virtops.kubevirt_ha.backup", "tasks_from": "preflight"}
+    play = tmp_path / "play.json"
+    play.write_text(
+        json.dumps([{"hosts": "w", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}])
+    )
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(inventory), str(play)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]

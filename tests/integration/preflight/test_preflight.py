@@ -21,6 +21,8 @@ LOCAL = {
     "ansible_python_interpreter": "/usr/bin/python3",
     "kubernetes_version": "1.34.4",
 }
+# Over ssh, where nobody listens.
+AWAY = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 # Neither may be asked for a release here.
 QUIET = {"kubernetes_source": "directory", "kubernetes_cni": "routes", "kubevirt_source": "archive"}
 
@@ -99,7 +101,7 @@ WRONG_TYPES = {
         "shared_storage_volumes: count must be 1 to 9999",
         "shared_storage_volumes: size must be a quantity as 10Gi",
         "kubevirt_source: nightly is unknown",
-        "preflight_skip: everything is unknown; allowed is a list of ports, vrrp, mtu, clocks, names",
+        "preflight_skip: everything is unknown; allowed is a list of ports, vrrp, mtu, clocks, names, storage_classes",
         "preflight_clock_skew_seconds: soon must be a number above 0",
         "a must be {type, url, user, password_file, identity}",
         "b lacks user",
@@ -182,7 +184,9 @@ CASES = {
 }
 
 
-def refusal(folder: Path, variables: dict[str, Any], groups: dict[str, Any]) -> str:
+def refusal(
+    folder: Path, variables: dict[str, Any], groups: dict[str, Any], playbook: Path = PLAYBOOK, *arguments: str
+) -> str:
     """What the playbook says of such an inventory, without the line breaks that it was folded by."""
     children = {name: {"hosts": hosts} for name, hosts in groups.items()}
     if "control_plane" in groups:
@@ -190,7 +194,7 @@ def refusal(folder: Path, variables: dict[str, Any], groups: dict[str, Any]) -> 
     inventory = folder / "inventory.json"
     inventory.write_text(json.dumps({"all": {"vars": {**LOCAL, **variables}, "children": children}}))
     done = subprocess.run(
-        ["ansible-playbook", "-i", str(inventory), str(PLAYBOOK)],
+        ["ansible-playbook", "-i", str(inventory), str(playbook), *arguments],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -227,3 +231,69 @@ def test_rules_that_no_promtool_can_see_are_warned_of_once(
     assert said.count("monitoring_extra_rules: promtool did not look at them") == 1
     assert "WARNING: a: monitoring_extra_rules: promtool did not look at them, for Debian's package" in said
     assert f"cannot be had (E: no way there); {later}" in said
+
+
+@pytest.mark.skipif(shutil.which("promtool") is not None, reason="needs a machine without promtool")
+def test_of_monitoring_nodes_the_first_that_answers_asks_promtool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\nexit 100\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    rules = [{"name": "wrong", "rules": [{"alert": "Wrong", "expr": "sum(up"}]}]
+    said = refusal(tmp_path, {**QUIET, "monitoring_extra_rules": rules}, {"monitoring_nodes": {"a": AWAY, "b": {}}})
+    assert "a: does not answer" in said
+    assert said.count("monitoring_extra_rules: promtool did not look at them") == 1
+    assert "WARNING: b: monitoring_extra_rules: promtool did not look at them" in said
+
+
+# Nodes that do not answer: nothing could be changed on them.
+NODES = {
+    "variables": {
+        **QUIET,
+        **AWAY,
+        "kubevirt_source": "nightly",
+        "shared_storage_csi_manifests": ["/nonexistent/driver.yaml"],
+        "backup_method": "guess",
+    },
+    "groups": {
+        "control_plane": {"a": {}, "b": {}},
+        "backup_hosts": {"w": {"backup_repository": "/srv/restic"}},
+        "spare": {"old": {}},
+    },
+}
+OF_BACKUPS = ("w: does not answer", "backup_method: guess is unknown")
+WITHOUT = "; mend it, or go on without backups with -e backup_repository="
+
+
+@pytest.mark.parametrize(
+    ("playbook", "wish", "reads_manifests"),
+    [
+        ("add_node", "add_node=b", True),
+        ("replace_node", "replace_node=b", True),
+        ("remove_node", "remove_node=old", False),
+    ],
+)
+def test_what_a_playbook_of_nodes_does_not_play_does_not_stop_it(
+    playbook: str, wish: str, reads_manifests: bool, tmp_path: Path
+) -> None:
+    said = refusal(tmp_path, NODES["variables"], NODES["groups"], PLAYBOOK.with_name(f"{playbook}.yml"), "-e", wish)
+    before, _mark, faults = said.partition("Nothing was changed. Faults:")
+    assert "group control_plane has 2 hosts" in faults
+    assert "b: does not answer" in faults
+    assert "kubevirt_source" not in faults
+    assert ("/nonexistent/driver.yaml: no file of the controller" in faults) == reads_manifests
+    assert "WARNING: this stands against backups" in before
+    assert [fault for fault in OF_BACKUPS if fault in faults or fault not in before] == []
+    assert before.count(WITHOUT) == len(OF_BACKUPS)
+
+
+def test_alone_it_stops_on_what_stands_against_backups_and_names_the_way_to_go_on_without(tmp_path: Path) -> None:
+    said = refusal(tmp_path, NODES["variables"], NODES["groups"])
+    _before, _mark, faults = said.partition("Nothing was changed. Faults:")
+    assert [fault for fault in (*OF_BACKUPS, "kubevirt_source: nightly") if fault not in faults] == []
+    assert faults.count(WITHOUT) == sum(map(faults.count, OF_BACKUPS))
+    without = refusal(tmp_path, NODES["variables"], NODES["groups"], PLAYBOOK, "-e", "backup_repository=")
+    assert "w: does not answer" not in without
+    assert "backup_method" not in without

@@ -78,7 +78,7 @@ def faults(**given: Any) -> list[str]:
 def host_faults(asked: dict[str, Any], *said: str, **given: Any) -> list[str]:
     """What preflight says of a host that said this of itself, and whose repository answered that."""
     task = next(task for task in _load("tasks/faults.yml") if task["name"] == "List this host's faults")
-    own = {"__backup_host": {"stdout_lines": list(said)}, "__backup_asked": asked}
+    own = {"__backup_host": {"stdout_lines": list(said)}, "__backup_asked": asked, "__backup_inventory_faults": []}
     return list(templar(**own, **given, **task["vars"]).template(task["ansible.builtin.set_fact"]["__backup_faults"]))
 
 

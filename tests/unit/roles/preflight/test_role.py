@@ -65,7 +65,8 @@ def test_a_host_that_does_not_answer_takes_no_part() -> None:
 
 
 def test_the_role_knows_the_checks_and_groups_of_the_module() -> None:
-    assert tuple(value("__preflight_checks")) == faults.CHECKS
+    assert tuple(value("__preflight_network_checks")) == faults.CHECKS
+    assert value("__preflight_checks") == [*faults.CHECKS, "storage_classes"]
     served = {group for service in plan.SERVICES for group in (*service.served_by, *service.used_by)}
     assert served <= set(value("__preflight_groups"))
 
@@ -94,8 +95,12 @@ def test_a_storage_class_that_a_given_cluster_lacks_is_told_by_its_variables() -
     overrides = {"spec": {"configuration": {"vmStateStorageClass": "cefs"}}}
     (fault,) = inventory_faults(__preflight_cluster=cluster, kubevirt_cr_overrides=overrides)
     assert "vmStateStorageClass: there is no StorageClass cefs in the cluster; it has ceph, nfs, and" in fault
-    assert fault.endswith("shared_storage_classes makes shared")
+    assert fault.endswith(
+        "shared_storage_classes makes shared; name one of these, or put storage_classes into preflight_skip"
+    )
     assert inventory_faults(__preflight_cluster=cluster, preflight_storage_classes=["ceph"]) == []
+    skipped = {"preflight_storage_classes": ["cefs"], "preflight_skip": ["storage_classes"]}
+    assert inventory_faults(__preflight_cluster=cluster, **skipped) == []
     # The role shared_storage makes its own.
     assert inventory_faults(__preflight_cluster=cluster, preflight_storage_classes=["shared"]) == []
 
@@ -107,7 +112,13 @@ def test_of_a_cluster_that_is_to_be_formed_a_storage_class_that_nothing_makes_is
     overrides = {"spec": {"configuration": {"vmStateStorageClass": "cefs"}}}
     (fault,) = inventory_faults(**NO_CLUSTER, kubevirt_cr_overrides=overrides)
     assert "vmStateStorageClass: nothing makes the StorageClass cefs in the cluster that is to be formed" in fault
-    assert fault.endswith("shared_storage_classes makes shared")
+    assert (
+        "; shared_storage_classes makes shared; give it a provisioner in shared_storage_classes, bring it by" in fault
+    )
+    assert fault.endswith("of a cluster that runs, or put storage_classes into preflight_skip")
+    skipped = {"kubevirt_cr_overrides": overrides, "preflight_skip": ["storage_classes"]}
+    assert inventory_faults(**NO_CLUSTER, **skipped) == []
+    assert len(inventory_faults(**NO_CLUSTER, kubevirt_cr_overrides=overrides, shared_storage_csi_manifests=None)) == 1
     # What given manifests bring is not known, nor what a cluster has that does not answer.
     manifests = {"shared_storage_backend": "csi", "shared_storage_csi_manifests": ["driver.yaml"]}
     assert inventory_faults(**NO_CLUSTER, **manifests, kubevirt_cr_overrides=overrides) == []
@@ -126,7 +137,7 @@ def test_every_class_of_the_inventory_is_taken_for_made_but_those_that_must_be_t
     assert inventory_faults(**given, preflight_storage_classes=["shared", "disk", "driver"]) == []
     (fault,) = inventory_faults(**given, preflight_storage_classes=["disk", "given"])
     assert "StorageClass given in the cluster" in fault
-    assert fault.endswith("shared_storage_classes makes shared, disk, driver")
+    assert "shared_storage_classes makes shared, disk, driver;" in fault
     wrong = {**given, "shared_storage_classes": ["shared"]}
     assert len(inventory_faults(**wrong, preflight_storage_classes=["shared"])) == 1
 

@@ -29,6 +29,8 @@ NONE: dict[str, list[str]] = {"kvm_nodes": ["n1"]}
         {**NFS, "groups": NONE},
         CSI,
         {"shared_storage_backend": "local-only", "groups": NONE},
+        {"shared_storage_csi_manifests": None},
+        {"shared_storage_csi_manifests": ["/nonexistent/driver.yaml"], "__shared_storage_applies_manifests": False},
     ],
 )
 def test_a_right_inventory_has_no_fault(given: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import etcd, hold, objects, records, runner
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup import restic as repository
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.disks import DiskFailed, HostFiles, Hosts
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.locks import locked
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.backup.model import COPY, NOTHING, Plan
@@ -34,6 +35,19 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 def settings(folder: Path, **given: Any) -> Settings:
     return Settings("/r", str(folder / "password"), str(folder / "state"), "/k", **given)
+
+
+def test_a_repository_that_does_not_answer_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restic = tmp_path / "restic"
+    restic.write_text("#!/bin/sh\nexec sleep 60\n")
+    restic.chmod(0o755)
+    assert repository._ASK_SECONDS == 30
+    monkeypatch.setattr(repository, "_ASK_SECONDS", 0.2)
+    said = r"repository /r.* does not answer.*restic cat took longer than 0.2 s.*Check the way to it"
+    with pytest.raises(ResticFailed, match=said):
+        Restic(settings(tmp_path, restic=str(restic))).exists()
 
 
 def test_one_run_at_a_time_and_each_restore_by_its_name(tmp_path: Path) -> None:
