@@ -347,7 +347,8 @@ def write_report(names: Sequence[str], rows: Sequence[tuple[Check, Played]], lef
         ),
     ]
     lines += ["", "Left out:", "", *(f"- {line}" for line in left_out)] if left_out else []
-    path = REPOSITORY / "reports" / f"{'-'.join(['test', *names]).replace('/', '-')}.md"
+    chosen = "-".join(names).replace("/", "-")
+    path = REPOSITORY / "reports" / f"test{'-' if names else ''}{chosen if len(chosen) < 200 else 'chosen'}.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
 

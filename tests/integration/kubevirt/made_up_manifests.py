@@ -14,12 +14,12 @@ from typing import Any
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError, NotFound
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
+    CDI,
     DAEMON_SET,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     KUBEVIRT,
     NODE,
-    CDI,
     Resource,
 )
 
