@@ -6,27 +6,20 @@
 python tests/e2e/component_failover.py --kubeconfig FILE --on-node 'ssh root@{address}' measures all components and writes
 reports/systems.json. Nodes are lost where commands that take and give back a node's power are given, as those of the drill are.
 
-Loops run, each one operation after the other. `api`: a subresource of KubeVirt's and a change of a machine, which its
-webhooks judge; it needs a virt-api. `lifecycle`: create, start, stop and delete a machine, each step until virt-controller has
-carried it out; the machine asks for a node that there is not, so that nothing but KubeVirt's components is on the way.
-A step that fails is counted and tried again. `exportproxy`, for virt-exportproxy alone: HTTPS through its Service from a node that
-stays; any HTTP answer is one. No operation needs a virt-operator at once: what counts is when another one has its lease.
+The operations are those of component_loops.py: a gap is the longest time without one.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import re
 import shlex
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +30,16 @@ import keep_figure
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import conditions, platform_state, reports
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.auth import resolve
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.errors import HaError
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.resources import (
     DEPLOYMENT,
     LEASE,
     NAMESPACE,
-    NODE,
     POD,
-    SERVICE,
     VM,
-    VM_ACTION,
-    VMI,
 )
+from component_loops import KUBEVIRT, TRIALS, Loop, Operations, asking, machine, wait_until
 
 REPORT = Path(__file__).resolve().parents[2] / "reports" / "systems.json"
-KUBEVIRT = "kubevirt"
-TRIALS = "component-failover"
 # The loops that a component is judged by.
 OPERATIONS, REQUESTS = ("api", "lifecycle"), ("exportproxy",)
 
@@ -79,49 +66,9 @@ COMPONENTS = {
     "virt-operator": Component(2, True, (), 30.0, 60.0),
     "virt-exportproxy": Component(3, False, REQUESTS, 10.0),
 }
-BEFORE, AFTER, STEP_SECONDS, BACK_SECONDS = 4.0, 8.0, 60.0, 120.0
+BEFORE, AFTER, BACK_SECONDS = 4.0, 8.0, 120.0
 # How soon a lost node is at the latest fenced.
 SILENCE = 20.0
-PAUSE = 0.1
-HEALTH = "/healthz"
-# Ends at the latest when nobody reads it any more.
-ASK = (
-    "while curl --silent --insecure --output /dev/null --max-time 2 --write-out '%{{http_code}} ' https://{target}"
-    + HEALTH
-    + "; echo $?; do sleep {pause}; done"
-)
-
-
-@dataclass
-class Loop:
-    """One loop of operations: when each was done, by the monotonic clock, and which failed."""
-
-    name: str
-    done: list[float] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-
-    def gap(self, since: float, until: float) -> float | None:
-        """The longest time without one, from the last that was done before a span to the span's end; None where there was none before."""
-        before = [moment for moment in self.done if moment <= since]
-        if not before:
-            return None
-        marks = [before[-1], *(moment for moment in self.done if since < moment <= until), until]
-        return max(later - sooner for sooner, later in itertools.pairwise(marks))
-
-
-def _machine(name: str) -> dict[str, Any]:
-    """A machine that is not placed anywhere."""
-    spec = {
-        "nodeSelector": {"kubevirt-ha.virtops/nowhere": "true"},
-        "terminationGracePeriodSeconds": 0,
-        "domain": {"devices": {}, "resources": {"requests": {"memory": "64Mi"}}},
-    }
-    return {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
-        "metadata": {"name": name, "namespace": TRIALS},
-        "spec": {"runStrategy": "Halted", "template": {"spec": spec}},
-    }
 
 
 @dataclass(frozen=True)
@@ -147,107 +94,6 @@ def node_loss(power_off: Callable[[str], object], power_on: Callable[[str], obje
 POD_LOSS = Loss("pod", _end_pod)
 
 
-class Operations:
-    """The loops, from the moment they are entered until they are left; `ask`: the command that asks virt-exportproxy, or nothing."""
-
-    def __init__(self, connect: Callable[[], Client], ask: Sequence[str] = ()) -> None:
-        self._connect, self._ask = connect, ask
-        self._api_loop, self._lifecycle_loop, self._asked = Loop("api"), Loop("lifecycle"), Loop("exportproxy")
-        self.loops = (self._api_loop, self._lifecycle_loop, *((self._asked,) if ask else ()))
-        self._over = threading.Event()
-
-    def wait_for_each(self, since: float, seconds: float) -> None:
-        """Until each loop has done an operation since then, or the time is over."""
-        _wait(lambda: all(loop.done and loop.done[-1] > since for loop in self.loops), seconds)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        threads = [
-            threading.Thread(target=self._run, args=(loop, steps))
-            for loop, steps in ((self._api_loop, self._api), (self._lifecycle_loop, self._lifecycle))
-        ]
-        with self._asking() as asking:
-            if asking is not None:
-                threads.append(threading.Thread(target=self._listen, args=(asking.stdout,)))
-            for thread in threads:
-                thread.start()
-            try:
-                yield
-            finally:
-                self._over.set()
-                if asking is not None:
-                    asking.terminate()
-                for thread in threads:
-                    thread.join()
-
-    def _asking(self) -> AbstractContextManager[subprocess.Popen[str] | None]:
-        if not self._ask:
-            return nullcontext()
-        return subprocess.Popen(self._ask, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-
-    def _listen(self, answers: Iterable[str]) -> None:
-        """Of each request the status of its answer, 000 where there was none, and curl's exit code."""
-        for line in answers:
-            if self._over.is_set():
-                return
-            status, _space, code = line.strip().partition(" ")
-            if status != "000":
-                self._asked.done.append(time.monotonic())
-            else:
-                self._asked.failed.append(f"GET {HEALTH}: no answer, curl ended with {code}")
-
-    def _run(self, loop: Loop, steps: Callable[[Client, int], Iterator[Callable[[], object]]]) -> None:
-        client, turn = self._connect(), 0
-        while not self._over.is_set():
-            turn += 1
-            for step in steps(client, turn):
-                until = time.monotonic() + STEP_SECONDS
-                while not self._over.is_set():
-                    try:
-                        step()
-                        loop.done.append(time.monotonic())
-                        break
-                    except HaError as error:
-                        loop.failed.append(str(error))
-                        if time.monotonic() > until:
-                            break
-                    self._over.wait(PAUSE)
-                self._over.wait(PAUSE)
-        client.close()
-
-    @staticmethod
-    def _api(client: Client, turn: int) -> Iterator[Callable[[], object]]:
-        change = {"metadata": {"labels": {"turn": str(turn)}}}
-        yield lambda: client.get(VM_ACTION, "patched", TRIALS, "expand-spec")
-        yield lambda: client.patch(VM, "patched", change, TRIALS)
-
-    def _lifecycle(self, client: Client, turn: int) -> Iterator[Callable[[], object]]:
-        name = f"trial-{turn}"
-
-        def until(holds: Callable[[], bool]) -> None:
-            while not holds() and not self._over.wait(PAUSE):
-                pass
-
-        def start() -> None:
-            if client.find(VMI, name, TRIALS) is None:
-                client.put(VM_ACTION, name, TRIALS, subresource="start")
-            until(lambda: bool(((client.find(VMI, name, TRIALS) or {}).get("status") or {}).get("phase")))
-
-        def stop() -> None:
-            if client.get(VM, name, TRIALS)["spec"].get("runStrategy") != "Halted":
-                client.put(VM_ACTION, name, TRIALS, subresource="stop")
-            until(lambda: client.find(VMI, name, TRIALS) is None)
-
-        def create() -> None:
-            if client.find(VM, name, TRIALS) is None:
-                client.create(VM, _machine(name), TRIALS)
-
-        yield create
-        yield start
-        yield stop
-        yield lambda: client.delete(VM, name, TRIALS)
-
-
 def _holder(client: Client, component: str) -> str:
     lease = client.find(LEASE, component, KUBEVIRT) or {}
     return str((lease.get("spec") or {}).get("holderIdentity") or "")
@@ -261,29 +107,6 @@ def _ready(client: Client, component: str) -> dict[str, str]:
         for pod in found
         if not pod["metadata"].get("deletionTimestamp") and conditions.holds(pod, "Ready")
     }
-
-
-def _asking(client: Client, on_node: Sequence[str], lost: str) -> list[str]:
-    """What asks virt-exportproxy's Service again and again, from a node that is not the lost one."""
-    nodes = [node for node in client.list(NODE).items if conditions.holds(node, "Ready")]
-    stays = next(node for node in nodes if node["metadata"]["name"] != lost)
-    address = next(each["address"] for each in stays["status"]["addresses"] if each["type"] == "InternalIP")
-    service = client.get(SERVICE, "virt-exportproxy", KUBEVIRT)["spec"]
-    target = f"{service['clusterIP']}:{service['ports'][0]['port']}"
-    return [*(word.replace("{address}", address) for word in on_node), ASK.format(target=target, pause=PAUSE)]
-
-
-def _wait(holds: Callable[[], bool], seconds: float) -> float | None:
-    """Seconds until it held, None where it did not."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < seconds:
-        try:
-            if holds():
-                return time.monotonic() - begun
-        except HaError:
-            pass
-        time.sleep(PAUSE)
-    return None
 
 
 @dataclass(frozen=True)
@@ -366,7 +189,7 @@ def lose(
     """Loses one replica, the leading one where one leads; the figures of the loops meanwhile."""
     wanted, limit = COMPONENTS[component], _limit(component, loss)
     # What went with a node that was lost before may still be on its way.
-    _wait(lambda: len(_ready(client, component)) >= wanted.replicas, BACK_SECONDS)
+    wait_until(lambda: len(_ready(client, component)) >= wanted.replicas, BACK_SECONDS)
     pods, leader = _ready(client, component), _holder(client, component) if wanted.leads else ""
     victim = (
         next((pod for pod in sorted(pods) if leader.startswith(pod)), "") if wanted.leads else min(pods, default="")
@@ -377,12 +200,14 @@ def lose(
         )
         name = f"{_prefix(component, loss)}_{_measured_by(component)}_seconds"
         return [reports.Figure(name, None, "s", limit, why=why)]
-    operations = Operations(connect, _asking(client, on_node, pods[victim]) if wanted.loops == REQUESTS else ())
+    operations = Operations(connect, asking(client, on_node, pods[victim]) if wanted.loops == REQUESTS else ())
     with operations.running():
         time.sleep(BEFORE)
         lost = time.monotonic()
         loss.take(client, client.get(POD, victim, KUBEVIRT))
-        taken = _wait(lambda: _holder(client, component) not in ("", leader), BACK_SECONDS) if wanted.leads else None
+        taken = (
+            wait_until(lambda: _holder(client, component) not in ("", leader), BACK_SECONDS) if wanted.leads else None
+        )
         # Where a node is lost its silence comes first: each loop must have done something after it.
         operations.wait_for_each(lost + loss.silence, limit)
         time.sleep(AFTER)
@@ -391,7 +216,7 @@ def lose(
         end = time.monotonic()
         left = _ready(client, component)
     loss.give_back(pods[victim])
-    back = _wait(lambda: _whole(client, component), BACK_SECONDS)
+    back = wait_until(lambda: _whole(client, component), BACK_SECONDS)
     course = Course(
         component=component,
         loss=loss,
@@ -431,7 +256,7 @@ def measure(
     client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIALS}})
     figures: list[reports.Figure] = []
     try:
-        client.create(VM, _machine("patched"), TRIALS)
+        client.create(VM, machine("patched"), TRIALS)
         for component in COMPONENTS:
             for loss in losses if component in names else ():
                 figures += lose(client, connect, component, loss, on_node)

@@ -12,10 +12,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import component_failover as failover
+import component_loops
 import pytest
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils import resources
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.client import Client
-from component_failover import Course, Loop
+from component_failover import Course
+from component_loops import Loop, Operations
 
 LOST, END = 10.0, 40.0
 STEADY = [moment / 2 for moment in range(16, 81)]  # twice a second, from 8.0 to 40.0
@@ -118,12 +120,13 @@ class Cluster:
 
 class TestLose:
     def lose(self, monkeypatch: pytest.MonkeyPatch, ask: str, take: Callable[[], object]) -> list[Any]:
-        for name, seconds in {"BEFORE": 0.4, "AFTER": 0.2, "PAUSE": 0.01, "BACK_SECONDS": 2.0}.items():
+        for name, seconds in {"BEFORE": 0.4, "AFTER": 0.2, "BACK_SECONDS": 2.0}.items():
             monkeypatch.setattr(failover, name, seconds)
+        monkeypatch.setattr(component_loops, "PAUSE", 0.01)
         component = replace(failover.COMPONENTS["virt-exportproxy"], limit=0.5)
         monkeypatch.setitem(failover.COMPONENTS, "virt-exportproxy", component)
-        monkeypatch.setattr(failover, "ASK", ask)
-        monkeypatch.setattr(failover.Operations, "_run", self.steadily)
+        monkeypatch.setattr(component_loops, "ASK", ask)
+        monkeypatch.setattr(component_loops.Operations, "_run", self.steadily)
         cluster = Cluster()
 
         def lost(_client: Any, pod: dict[str, Any]) -> None:
@@ -136,7 +139,7 @@ class TestLose:
         return failover.lose(client, lambda: client, "virt-exportproxy", loss, ("sh", "-c", 'at={address}; eval "$0"'))
 
     @staticmethod
-    def steadily(operations: failover.Operations, loop: Loop, _steps: Any) -> None:
+    def steadily(operations: Operations, loop: Loop, _steps: Any) -> None:
         while not operations._over.wait(0.02):
             loop.done.append(time.monotonic())
 
@@ -172,7 +175,7 @@ def test_two_replicas_of_three_are_not_disturbed(monkeypatch: pytest.MonkeyPatch
 
 class TestRequests:
     def answers(self, *lines: str) -> Loop:
-        operations = failover.Operations(lambda: cast(Client, None), ("sh",))
+        operations = Operations(lambda: cast(Client, None), ("sh",))
         operations._listen(lines)
         return operations.loops[-1]
 
@@ -183,7 +186,7 @@ class TestRequests:
 
     def test_who_asks_is_ended_with_the_loops(self) -> None:
         ask = ("sh", "-c", "while echo 200 0; do sleep 0.05; done")
-        operations = failover.Operations(lambda: cast(Client, None), ask)
+        operations = Operations(lambda: cast(Client, None), ask)
         operations._run = lambda loop, steps: None  # type: ignore[method-assign]
         begun = time.monotonic()
         with operations.running():
