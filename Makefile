@@ -76,7 +76,7 @@ clean-cache: lab-destroy ## Ends the lab and empties .cache
 	rm -rf $(CACHE)
 
 .PHONY: test
-test: venv collection ## Every check that this machine allows, cheapest first; says what it left out and why
+test: venv collection ## Every check that this machine allows, linters first; says what it left out and why
 	@$(BIN)/python tests/run.py
 
 .PHONY: test-long

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -197,6 +197,23 @@ ON_PLATFORM = (
 )
 ON_NODES = sorted({path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - set(ON_PLATFORM))
 
+# What needs none of the lab's nodes and judges no seconds: it fills what scenarios on the platform leave of the cores, and comes behind them.
+BEHIND: tuple[Check, ...] = tuple(
+    replace(check, command=("nice", "--adjustment=10", *check.command), paired=True)
+    for check in (
+        # Asks kubeadm, which the lab has, whether it takes what is rendered.
+        _pytest("unit", "roles", "tests/unit/roles", 20),
+        Check(
+            "sanity",
+            "ansible-test",
+            _tool("python", "tests/sanity/run.py"),
+            minutes=40,
+            junit=COPY / "tests/output/junit",
+            environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
+        ),
+    )
+)
+
 CHECKS: tuple[Check, ...] = (
     _lint("ruff", "ruff", "check", "--no-cache", "."),
     _lint("format", "ruff", "format", "--check", "--no-cache", "."),
@@ -231,14 +248,6 @@ CHECKS: tuple[Check, ...] = (
     _lint("changelog", "antsibull-changelog", "lint"),
     _lint("reference", "python", "docs/reference.py", "--check"),
     _lint("build-import", "python", "tests/build_import.py", str(OUT / "build")),
-    Check(
-        "sanity",
-        "ansible-test",
-        _tool("python", "tests/sanity/run.py"),
-        minutes=25,
-        junit=COPY / "tests/output/junit",
-        environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
-    ),
     # A process each: Ansible's own loader, which roles are rendered with, wants to be first with a collection's name.
     *(_pytest("unit", name, f"tests/unit/{name}", 20) for name in ("plugins", "benchmarks", "e2e", "runner")),
     # Compiling fills the cores that linters and unit tests, one thread each, leave idle.
@@ -251,14 +260,12 @@ CHECKS: tuple[Check, ...] = (
         folder=REPOSITORY,
         beside=True,
     ),
-    _pytest(
-        "unit", "roles", "tests/unit/roles", 10
-    ),  # asks kubeadm, which the lab has, whether it takes what is rendered
     *INTEGRATION[: len(FIRST)],
     *(_scenario(name, apart=NODES) for name in ON_NODES),
     *INTEGRATION[len(FIRST) :],
     _e2e("demo", 45, memory),
-    *(_scenario(name, platform) for name in ON_PLATFORM),
+    *(_scenario(name, platform, apart=NODES) for name in ON_PLATFORM),
+    *BEHIND,
     _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,15 @@ def places(namespace: str = "demo") -> dict[str, str]:
     return {
         item["metadata"]["name"]: item["status"]["nodeName"] for item in found if item["status"]["phase"] == "Running"
     }
+
+
+def spread(nodes: Sequence[str], namespace: str = "demo") -> None:
+    """Moves machines until each node has as many as another, where that can be."""
+    for name, place in sorted(places(namespace).items()):
+        count = Counter(places(namespace).values())
+        emptiest = min(nodes, key=lambda node: count[node])
+        if count[place] > count[emptiest] + 1:
+            migrate(name, emptiest, namespace)
 
 
 def machines(namespace: str = "demo") -> dict[str, str]:
