@@ -77,6 +77,7 @@ class Check:
     beside: bool = False  # begun at once, beside the checks before it, and waited for at its place
     paired: bool = False  # played two at a time with the next of its kind
     apart: str = ""  # never beside another that has the same word here
+    waits: bool = False  # mostly waits: a third one beside the two of a pair
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -102,6 +103,7 @@ def _pytest(
     marks: str = "",
     paired: bool = False,
     apart: str = "",
+    waits: bool = False,
 ) -> Check:
     """With `marks` the check is a long one and plays the tests so marked, else those that are not."""
     junit = OUT / f"{level}-{name}.xml"
@@ -109,7 +111,7 @@ def _pytest(
     command = _tool("python", "-m", "pytest", path, f"--junitxml={junit}", "--quiet", "--color=no")
     command += ("-m", marks) if marks else ()
     needs = (*needs, holds(f"{path}/**/test_*.py"))
-    return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired, apart=apart)
+    return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired, apart=apart, waits=waits)
 
 
 def _scenario(name: str, *needs: Need, apart: str = "") -> Check:
@@ -140,6 +142,14 @@ def _e2e(name: str, minutes: float, *needs: Need) -> Check:
     return Check("e2e", name, command, minutes, (root, *needs), junit, folder=REPOSITORY)
 
 
+def _on_platform(stem: str) -> Check:
+    """One file that takes long and may leave the platform other than it was: they are played in the order of their names."""
+    name = f"platform-{stem.removeprefix('test_')}"
+    junit = OUT / f"long-{name}.xml"
+    command = ("python", "-m", "pytest", f"tests/e2e/long/{stem}.py", f"--junitxml={junit}", "--quiet", "--color=no")
+    return Check("long", name, _tool(*command), 60, (root, platform), junit, folder=REPOSITORY, long=True)
+
+
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
 MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
 BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COPY / "roles/lab/files").glob("*.py"))
@@ -167,6 +177,8 @@ APART = {
     "preflight": LINKS,
     "shared_storage": LINKS,
 }
+# Those that mostly wait for what they have broken to be whole again.
+WAITING = ("faults",)
 # Two at a time those that take longest first, so that both end together.
 FIRST = ("faults", "backup", "migration", "remediation", "modules", "contract", "data_volume", "storage", "kubevirt")
 INTEGRATION = tuple(
@@ -178,6 +190,7 @@ INTEGRATION = tuple(
         *NEEDS.get(name, (programs,)),
         paired=name != ALONE,
         apart=APART.get(name, ""),
+        waits=name in WAITING,
     )
     for name in sorted(
         {path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")},
@@ -271,24 +284,7 @@ CHECKS: tuple[Check, ...] = (
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
         for name in ("backup", "kubernetes", "kvm_node", "load_balancer", "network", "shared_storage")
     ),
-    Check(
-        "long",
-        "platform",
-        _tool(
-            "python",
-            "-m",
-            "pytest",
-            "tests/e2e/long",
-            f"--junitxml={OUT / 'long-platform.xml'}",
-            "--quiet",
-            "--color=no",
-        ),
-        240,
-        (root, platform),
-        OUT / "long-platform.xml",
-        folder=REPOSITORY,
-        long=True,
-    ),
+    *(_on_platform(path.stem) for path in sorted(REPOSITORY.glob("tests/e2e/long/test_*.py"))),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
     _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),
 )

@@ -164,17 +164,23 @@ def play(check: Check, running: Running) -> Played:
 
 
 class Row:
-    """Checks that are played two at a time, in their order but for those of one kind, which wait for each other."""
+    """Checks that are played two at a time, in their order but for those of one kind, which wait for each other.
+
+    Beside these two those that hardly use a core, one at a time.
+    """
+
+    # Of each whether it plays those that mostly wait.
+    WORKERS = (False, False, True)
 
     def __init__(self, checks: Sequence[Check], running: Running) -> None:
-        self._waiting, self._running = list(checks), running
+        self._left, self._running = list(checks), running
         self._kinds: set[str] = set()
         self._changed = threading.Condition()
         self.played: dict[Path, Future[Played]] = {check.log: Future() for check in checks}
 
-    def work(self) -> None:
-        """Plays what may be played until none is left."""
-        while check := self._next():
+    def work(self, waiting: bool) -> None:
+        """Plays those that mostly wait, or the others, until none is left."""
+        while check := self._next(waiting):
             try:
                 self.played[check.log].set_result(play(check, self._running))
             except BaseException as error:  # told by whoever asks for the result
@@ -183,12 +189,12 @@ class Row:
                 self._kinds.discard(check.apart)
                 self._changed.notify_all()
 
-    def _next(self) -> Check | None:
+    def _next(self, waiting: bool) -> Check | None:
         with self._changed:
-            while self._waiting:
-                free = next((each for each in self._waiting if not each.apart or each.apart not in self._kinds), None)
+            while left := [each for each in self._left if each.waits == waiting]:
+                free = next((each for each in left if not each.apart or each.apart not in self._kinds), None)
                 if free:
-                    self._waiting.remove(free)
+                    self._left.remove(free)
                     self._kinds |= {free.apart} if free.apart else set()
                     return free
                 self._changed.wait()
@@ -197,7 +203,7 @@ class Row:
     def end(self) -> None:
         """Begins no further one."""
         with self._changed:
-            self._waiting.clear()
+            self._left.clear()
             self._changed.notify_all()
 
 
@@ -269,8 +275,8 @@ def play_all(checks: Sequence[Check]) -> Iterator[tuple[Check, Played]]:
                 if check.paired and check.log not in begun:
                     rows.append(Row([*takewhile(lambda each: each.paired, checks[number:])], running))
                     begun |= rows[-1].played
-                    for _worker in range(2):
-                        pool.submit(rows[-1].work)
+                    for waiting in Row.WORKERS:
+                        pool.submit(rows[-1].work, waiting)
                 yield check, begun[check.log].result() if check.log in begun else play(check, running)
         finally:
             for row in rows:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import drill_run
 import external_etcd
+import maintenance_run as maintained
 import platform_lab as platform
 import pytest
 import yaml
+from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.drill import ceph
 from demo_run import LAB
 
 ENDPOINT = "10.77.0.100:8443"
@@ -28,6 +30,13 @@ OWN_CEPH = {
     "shared_storage_failure_detection": "fastest",
 }
 WRITE_STALL_SECONDS = 30
+NODES = ("n1", "n2", "n3")
+# Whose OSD stands still; what is refused meanwhile, with as little patience as can be asked for.
+LACKING = "n3"
+REFUSED = {
+    "failover_drill": {"failover_drill_times": {"whole_wait": 5}},
+    "maintenance": {"maintenance_reboot": "always", "maintenance_whole_timeout": 5},
+}
 
 
 def test_machines_and_a_word_of_confirmation_stand_against_it() -> None:
@@ -43,7 +52,7 @@ def test_nothing_of_it_is_left_though_the_run_is_killed() -> None:
     platform.break_off("uninstall", *ALL, at="TASK [virtops.kubevirt_ha.kubernetes :")
     played = platform.play("uninstall", *ALL)
     assert played.code == 0, played.text[-8000:]
-    for name in ("n1", "n2", "n3"):
+    for name in NODES:
         left = platform.on_node(
             name,
             "ps -e -o comm= | grep -E '^(kubelet|etcd|kube-|haproxy|keepalived|gluster)' || echo none; ls /etc/kubernetes 2>/dev/null; true",
@@ -96,6 +105,7 @@ def test_it_is_laid_out_on_a_ceph_of_its_own_and_survives_each_node(
             assert played.code == 0, played.text[-8000:]
         again = platform.play("site", inventory=inventory)
         assert (again.code, set(again.changed.values())) == (0, {0}), again.text[-6000:]
+        without_an_osd_nothing_is_taken_away(inventory)
         drill = platform.play(
             "failover_drill", "-e", json.dumps(drill_run.each_node(WRITE_STALL_SECONDS)), inventory=inventory
         )
@@ -105,6 +115,28 @@ def test_it_is_laid_out_on_a_ceph_of_its_own_and_survives_each_node(
         cleaned = platform.play(f"{SCENARIO}/cleanup")
     assert gone.code == 0, gone.text[-6000:]
     assert cleaned.code == 0, cleaned.text[-6000:]
+
+
+def ceph_is_whole() -> bool:
+    """Whether it complains of nothing but what lasts, such as a machine's disk that is filled by others."""
+    _host, _found, told = platform.on_node(NODES[0], "ceph --connect-timeout 5 health --format json").partition("\n")
+    return all(check.is_advice for check in ceph.health(told).checks)
+
+
+def without_an_osd_nothing_is_taken_away(inventory: Path) -> None:
+    """Neither drill nor maintenance begins; returns when the OSD is back and Ceph has all copies again."""
+    boots = [maintained.boot_id(name) for name in NODES]
+    platform.on_node(LACKING, "systemctl stop 'ceph-osd@*'")
+    try:
+        for name, given in REFUSED.items():
+            played = platform.play(name, "-e", json.dumps(given), inventory=inventory)
+            assert played.code != 0, played.text[-4000:]
+            assert "OSD_DOWN" in " ".join(played.text.split()), played.text[-4000:]
+            assert set(played.changed.values()) <= {0}, played.text[-4000:]
+    finally:
+        platform.on_node(LACKING, "systemctl start 'ceph-osd@*' --all")
+    assert [maintained.boot_id(name) for name in NODES] == boots
+    platform.wait_until(ceph_is_whole, "Ceph has all copies on all its OSDs", 180)
 
 
 def test_it_is_laid_out_again() -> None:
