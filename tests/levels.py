@@ -204,6 +204,7 @@ ON_PLATFORM = (
     "kubevirt",
     "kubevirt_upgrade",
     "monitoring",
+    "network",  # its attachments are objects of the cluster
     "node_remediation",
     "placement",
     "status",

@@ -123,6 +123,10 @@ def _files(facts: Facts, made: Mapping[str, Link], backend: str) -> dict[str, st
 
 # It may be about to start anew.
 _RELOAD = "networkctl reload || { sleep 2; networkctl reload; }"
+_SETTLED = (
+    "for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5;"
+    " networkctl --no-legend list {name} | grep -Eq '(pending|initialized|configuring) *$' || break; done"
+)
 
 
 def _networkd(facts: Facts, made: Mapping[str, Link], found: list[Difference]) -> Iterator[str]:
@@ -135,7 +139,10 @@ def _networkd(facts: Facts, made: Mapping[str, Link], found: list[Difference]) -
         f"for _ in 1 2 3 4 5 6 7 8 9 10; do ip link show {name} >/dev/null && break; sleep 0.5; done" for name in names
     )
     # It looks at links again whose files are new, and not at the others.
-    yield from (f"networkctl reconfigure {name}" for name in sorted(differ - set(changed(facts, made))))
+    again = sorted(differ - set(changed(facts, made)))
+    yield from (f"networkctl reconfigure {name}" for name in again)
+    # It answers before it has done so, and would take a port off a bridge that was made anew after what follows has put it there.
+    yield from (_SETTLED.format(name=name) for name in again)
     # It sets nothing of a bridge, bond or VLAN that is there, and loses the master of a port when that was deleted.
     for name in names:
         if name in facts["links"]:

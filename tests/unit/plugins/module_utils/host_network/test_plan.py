@@ -168,6 +168,16 @@ def test_drift_is_found_and_only_that_repaired(
     assert found["plan"]["files"] == facts["files"]
 
 
+def test_a_port_is_put_back_only_when_networkd_is_done_with_it(facts: dict[str, Any], ask: Judge) -> None:
+    settle(facts, ask(**WANTED))
+    facts["links"]["eth1"].update(master=None)
+    lines = ask(**WANTED)["plan"]["apply"]
+    again = lines.index("networkctl reconfigure eth1")
+    (settled,) = [number for number, line in enumerate(lines) if "networkctl --no-legend list eth1" in line]
+    (put_back,) = [number for number, line in enumerate(lines) if "ip link set eth1 master bond0" in line]
+    assert again < settled < put_back
+
+
 def test_a_link_that_is_made_anew_gets_back_its_ports_and_vlans(facts: dict[str, Any], ask: Judge) -> None:
     settle(facts, ask(**WANTED))
     facts["links"]["bond0"]["linkinfo"]["info_data"]["mode"] = "active-backup"
