@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -22,6 +22,9 @@ BIN = Path(sys.prefix) / "bin"
 # A home of their own for tools that keep caches there, so that nothing is left in the user's.
 HOME = OUT / "home"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Beside the two that are played at a time: one that mostly waits, and one that takes what all others leave of the cores.
+WAITS, BEHIND = "waits", "behind"
 
 Need = Callable[[], str]
 """Returns why the check cannot run here, or an empty string."""
@@ -77,7 +80,7 @@ class Check:
     beside: bool = False  # begun at once, beside the checks before it, and waited for at its place
     paired: bool = False  # played two at a time with the next of its kind
     apart: str = ""  # never beside another that has the same word here
-    waits: bool = False  # mostly waits: a third one beside the two of a pair
+    lane: str = ""  # a word of the lanes below: not one of the two that are played at a time, but one beside them
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -103,7 +106,7 @@ def _pytest(
     marks: str = "",
     paired: bool = False,
     apart: str = "",
-    waits: bool = False,
+    lane: str = "",
 ) -> Check:
     """With `marks` the check is a long one and plays the tests so marked, else those that are not."""
     junit = OUT / f"{level}-{name}.xml"
@@ -111,7 +114,7 @@ def _pytest(
     command = _tool("python", "-m", "pytest", path, f"--junitxml={junit}", "--quiet", "--color=no")
     command += ("-m", marks) if marks else ()
     needs = (*needs, holds(f"{path}/**/test_*.py"))
-    return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired, apart=apart, waits=waits)
+    return Check(level, name, command, minutes, needs, junit, long=bool(marks), paired=paired, apart=apart, lane=lane)
 
 
 def _scenario(name: str, *needs: Need, apart: str = "") -> Check:
@@ -136,10 +139,13 @@ def _scenario(name: str, *needs: Need, apart: str = "") -> Check:
     )
 
 
-def _e2e(name: str, minutes: float, *needs: Need) -> Check:
+def _e2e(name: str, minutes: float, *needs: Need, apart: str = "") -> Check:
+    """With `apart` it is played beside checks that have nothing to do with the lab's nodes."""
     junit = OUT / f"e2e-{name}.xml"
     command = _tool("python", "-m", "pytest", f"tests/e2e/{name}", f"--junitxml={junit}", "--capture=no", "--color=no")
-    return Check("e2e", name, command, minutes, (root, *needs), junit, folder=REPOSITORY)
+    return Check(
+        "e2e", name, command, minutes, (root, *needs), junit, folder=REPOSITORY, paired=bool(apart), apart=apart
+    )
 
 
 def _on_platform(stem: str) -> Check:
@@ -166,37 +172,51 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 # Those that take longest, the second of two that differ in little, and that of the lab, which each run lays out anyway.
 LONG_SCENARIOS = ("shared_storage_ceph", "lab", "load_balancer_nginx", "network")
-# Not beside each other: those that hold the order of short-lived states, those that lay out links or namespaces of the machine, and
-# those that are played on the lab's nodes. What measures moves of an address is beside none, and comes last.
-STATES, LINKS, NODES, ALONE = "states", "links", "nodes", "load_balancer"
-APART = {
-    "contract": STATES,
-    "faults": STATES,
-    "kvm_node": LINKS,
-    "network": LINKS,
-    "preflight": LINKS,
-    "shared_storage": LINKS,
-}
+# Not beside each other: those that lay out links or namespaces of the machine, and those that are played on the lab's nodes. What measures
+# moves of an address is beside none, and comes last.
+LINKS, NODES, ALONE = "links", "nodes", "load_balancer"
+APART = {"kvm_node": LINKS, "network": LINKS, "preflight": LINKS, "shared_storage": LINKS}
 # Those that mostly wait for what they have broken to be whole again.
 WAITING = ("faults",)
 # Two at a time those that take longest first, so that both end together.
-FIRST = ("faults", "backup", "migration", "remediation", "modules", "contract", "data_volume", "storage", "kubevirt")
-INTEGRATION = tuple(
-    _pytest(
-        "integration",
-        name,
-        f"tests/integration/{name}",
-        30,
-        *NEEDS.get(name, (programs,)),
-        paired=name != ALONE,
-        apart=APART.get(name, ""),
-        waits=name in WAITING,
-    )
-    for name in sorted(
-        {path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")},
-        key=lambda name: (name == ALONE, FIRST.index(name) if name in FIRST else len(FIRST), name),
-    )
+FIRST = ("backup", "contract", "kvm_node", "ha_probe")
+# What is played beside scenarios on the platform, which are one at a time.
+BESIDE_PLATFORM = (
+    "faults",
+    "migration",
+    "remediation",
+    "modules",
+    "storage",
+    "data_volume",
+    "kubevirt",
+    "preflight",
+    "kubernetes",
+    "etcd_snapshot",
+    "libvirt",
+    "kubevirt_info",
+    "fencing",
+    "inventory",
 )
+
+
+def _integration(*names: str) -> tuple[Check, ...]:
+    return tuple(
+        _pytest(
+            "integration",
+            name,
+            f"tests/integration/{name}",
+            30,
+            *NEEDS.get(name, (programs,)),
+            paired=name != ALONE,
+            apart=APART.get(name, ""),
+            lane=WAITS if name in WAITING else "",
+        )
+        for name in names
+    )
+
+
+INTEGRATION = sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")} - {ALONE})
+REST = tuple(name for name in INTEGRATION if name not in (*FIRST, *BESIDE_PLATFORM))
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
 ON_PLATFORM = (
     "backup",
@@ -210,23 +230,6 @@ ON_PLATFORM = (
     "status",
 )
 ON_NODES = sorted({path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")} - set(ON_PLATFORM))
-
-# What needs none of the lab's nodes and judges no seconds: it fills what scenarios on the platform leave of the cores, and comes behind them.
-BEHIND: tuple[Check, ...] = tuple(
-    replace(check, command=("nice", "--adjustment=10", *check.command), paired=True)
-    for check in (
-        # Asks kubeadm, which the lab has, whether it takes what is rendered.
-        _pytest("unit", "roles", "tests/unit/roles", 20),
-        Check(
-            "sanity",
-            "ansible-test",
-            _tool("python", "tests/sanity/run.py"),
-            minutes=40,
-            junit=COPY / "tests/output/junit",
-            environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
-        ),
-    )
-)
 
 CHECKS: tuple[Check, ...] = (
     _lint("ruff", "ruff", "check", "--no-cache", "."),
@@ -274,12 +277,26 @@ CHECKS: tuple[Check, ...] = (
         folder=REPOSITORY,
         beside=True,
     ),
-    *INTEGRATION[: len(FIRST)],
+    *_integration(*FIRST),
     *(_scenario(name, apart=NODES) for name in ON_NODES),
-    *INTEGRATION[len(FIRST) :],
+    *_integration(*REST),
+    # Asks kubeadm, which the lab has, whether it takes what is rendered.
+    _pytest("unit", "roles", "tests/unit/roles", 40, paired=True, lane=BEHIND),
+    *_integration(ALONE),
     _e2e("demo", 45, memory),
+    _e2e("on_platform", 30, platform, apart=NODES),
     *(_scenario(name, platform, apart=NODES) for name in ON_PLATFORM),
-    *BEHIND,
+    *_integration(*BESIDE_PLATFORM),
+    Check(
+        "sanity",
+        "ansible-test",
+        _tool("python", "tests/sanity/run.py"),
+        minutes=60,
+        junit=COPY / "tests/output/junit",
+        environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
+        paired=True,
+        lane=BEHIND,
+    ),
     _e2e("end", 10),
     *(
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")

@@ -10,6 +10,7 @@ docs/test-long.md.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import signal
@@ -27,7 +28,7 @@ from xml.etree import ElementTree
 
 import long_page
 import yaml
-from levels import BIN, CACHE, CHECKS, HOME, LAB, OUT, REPOSITORY, Check
+from levels import BEHIND, BIN, CACHE, CHECKS, HOME, LAB, OUT, REPOSITORY, WAITS, Check
 
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
 LINES_OF_A_FAILED_LOG = 60
@@ -98,12 +99,21 @@ class Running:
                 start_new_session=True,
             )
             self.processes.append(process)
+            if check.lane == BEHIND:
+                _give_way(process)
             return _wait(process, check, begun)
 
     def end(self) -> None:
         for process in self.processes:
             if process.poll() is None:
                 _end(process)
+
+
+def _give_way(process: subprocess.Popen[bytes]) -> None:
+    """Leaves the cores to all others. Linux may weigh sessions against each other (autogroup), where niceness counts within one only."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, process.pid, 19)
+        Path(f"/proc/{process.pid}/autogroup").write_text("19")
 
 
 def _wait(process: subprocess.Popen[bytes], check: Check, begun: float) -> int:
@@ -166,11 +176,11 @@ def play(check: Check, running: Running) -> Played:
 class Row:
     """Checks that are played two at a time, in their order but for those of one kind, which wait for each other.
 
-    Beside these two those that hardly use a core, one at a time.
+    Beside these two, one of each further lane at a time.
     """
 
-    # Of each whether it plays those that mostly wait.
-    WORKERS = (False, False, True)
+    # The lane that each plays.
+    WORKERS = ("", "", WAITS, BEHIND)
 
     def __init__(self, checks: Sequence[Check], running: Running) -> None:
         self._left, self._running = list(checks), running
@@ -178,9 +188,9 @@ class Row:
         self._changed = threading.Condition()
         self.played: dict[Path, Future[Played]] = {check.log: Future() for check in checks}
 
-    def work(self, waiting: bool) -> None:
-        """Plays those that mostly wait, or the others, until none is left."""
-        while check := self._next(waiting):
+    def work(self, lane: str) -> None:
+        """Plays those of the lane until none is left."""
+        while check := self._next(lane):
             try:
                 self.played[check.log].set_result(play(check, self._running))
             except BaseException as error:  # told by whoever asks for the result
@@ -189,9 +199,9 @@ class Row:
                 self._kinds.discard(check.apart)
                 self._changed.notify_all()
 
-    def _next(self, waiting: bool) -> Check | None:
+    def _next(self, lane: str) -> Check | None:
         with self._changed:
-            while left := [each for each in self._left if each.waits == waiting]:
+            while left := [each for each in self._left if each.lane == lane]:
                 free = next((each for each in left if not each.apart or each.apart not in self._kinds), None)
                 if free:
                     self._left.remove(free)
@@ -275,8 +285,8 @@ def play_all(checks: Sequence[Check]) -> Iterator[tuple[Check, Played]]:
                 if check.paired and check.log not in begun:
                     rows.append(Row([*takewhile(lambda each: each.paired, checks[number:])], running))
                     begun |= rows[-1].played
-                    for waiting in Row.WORKERS:
-                        pool.submit(rows[-1].work, waiting)
+                    for lane in Row.WORKERS:
+                        pool.submit(rows[-1].work, lane)
                 yield check, begun[check.log].result() if check.log in begun else play(check, running)
         finally:
             for row in rows:

@@ -8,4 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def platform_is_there() -> None:
+    from demo_run import LAB
+
+    if not (LAB / "kubeconfig").exists():
+        pytest.skip("needs the demo's platform: `make demo` lays it out")

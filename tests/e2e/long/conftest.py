@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from demo_run import LAB
 
 
 @pytest.fixture(scope="session", autouse=True)
-def platform_is_there() -> None:
-    if not (LAB / "kubeconfig").exists():
-        pytest.skip("needs the demo's platform: `make demo` lays it out")
+def needs_platform(platform_is_there: None) -> None:
+    """Each test here does."""

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from pathlib import Path
 
+import levels
 import pytest
 import run
-from levels import Check
+from levels import BEHIND, WAITS, Check
 from run import Counts, Played, Row, Running
 
 
@@ -33,8 +36,8 @@ class Player:
         return Played(Counts(passed=1), self._seconds)
 
 
-def check(name: str, apart: str = "", waits: bool = False) -> Check:
-    return Check("unit", name, ("true",), 1, paired=True, apart=apart, waits=waits)
+def check(name: str, apart: str = "", lane: str = "") -> Check:
+    return Check("unit", name, ("true",), 1, paired=True, apart=apart, lane=lane)
 
 
 def played(monkeypatch: pytest.MonkeyPatch, *checks: Check) -> list[frozenset[str]]:
@@ -42,7 +45,7 @@ def played(monkeypatch: pytest.MonkeyPatch, *checks: Check) -> list[frozenset[st
     player = Player()
     monkeypatch.setattr(run, "play", player.play)
     row = Row(checks, Running())
-    workers = [threading.Thread(target=row.work, args=(waiting,)) for waiting in Row.WORKERS]
+    workers = [threading.Thread(target=row.work, args=(lane,)) for lane in Row.WORKERS]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -57,14 +60,30 @@ def test_two_at_a_time_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(seen) == 4
 
 
-def test_one_that_waits_is_a_third_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = played(monkeypatch, check("idle", waits=True), *(check(name) for name in "abcd"), check("too", waits=True))
+@pytest.mark.parametrize("lane", [WAITS, BEHIND])
+def test_one_of_another_lane_is_a_third_one(monkeypatch: pytest.MonkeyPatch, lane: str) -> None:
+    seen = played(monkeypatch, check("idle", lane=lane), *(check(name) for name in "abcd"), check("too", lane=lane))
     assert max(len(names) for names in seen) == 3
     assert not any({"idle", "too"} <= names for names in seen)
 
 
 def test_two_of_one_kind_wait_for_each_other_whether_they_wait_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = [check("x", apart="kind", waits=True), check("y", apart="kind"), check("z", apart="kind"), check("free")]
+    kinds = [check("x", apart="kind", lane=WAITS), check("y", apart="kind"), check("z", apart="kind"), check("free")]
     seen = played(monkeypatch, *kinds)
     assert not any(len(names & {"x", "y", "z"}) > 1 for names in seen)
     assert {name for names in seen for name in names} == {"x", "y", "z", "free"}
+
+
+@pytest.mark.parametrize(("lane", "gives_way"), [("", False), (BEHIND, True)])
+def test_one_that_takes_what_is_left_of_the_cores_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lane: str, gives_way: bool
+) -> None:
+    monkeypatch.setattr(levels, "OUT", tmp_path)
+    group = Path("/proc/self/autogroup")
+    ask = f"import os, time; time.sleep(0.5); print(os.nice(0)); os.path.exists('{group}') and print(open('{group}').read())"
+    one = Check("unit", "asks", (sys.executable, "-c", ask), 1, folder=tmp_path, lane=lane)
+    assert Running().run(one) == 0
+    niceness, *session = one.log.read_text().split()
+    assert (niceness == "19") is gives_way
+    if group.exists():
+        assert (session[-1] == "19") is gives_way

@@ -90,8 +90,16 @@ class Instances:
         wanted = self._desired(fresh, pods, sync)
         if wanted != fresh:
             fresh = await self.cluster.write(VMI, wanted)
+        if not self._shown(fresh):
+            return SHOWN_SECONDS
         await self._gate(fresh, pods)
         return 1.0 if sync.reason and not pods else None
+
+    def _shown(self, vmi: Object) -> bool:
+        """Whether the VM has told that the guest runs: until then the VMI is not ready, whatever else wakes this controller."""
+        owner = self.cluster.vms.get(key_of(vmi)) if phase(vmi) == "Running" else None
+        owned = owner is not None and (controller_of(vmi) or {}).get("uid") == owner["metadata"]["uid"]
+        return not owned or ((owner or {}).get("status") or {}).get("printableStatus") != "Starting"
 
     async def _end_pods(self, vmi: Object, pods: list[Object]) -> None:
         """A VMI that is to go, or that ended without owner to keep it, takes its pods along."""
@@ -203,8 +211,7 @@ class Instances:
         self._scheduled_condition(vmi, pod, sync)
         vmi_volumes.tell(self.cluster, vmi, pod)
 
-    @staticmethod
-    def _ready(vmi: Object, pod: Object | None, sync: SyncState) -> None:
+    def _ready(self, vmi: Object, pod: Object | None, sync: SyncState) -> None:
         status, now = vmi["status"], phase(vmi)
         if pod is None:
             if deleting(vmi) or final(vmi) or sync.reason or now in ("Scheduled", "Running"):
@@ -218,7 +225,7 @@ class Instances:
                 )
         elif deleting(pod) or (final(vmi) and pod_done(pod)):
             put(status, "Ready", "False", "PodTerminating", "virt-launcher pod is terminating", probed=True)
-        elif now != "Running":
+        elif now != "Running" or not self._shown(vmi):
             put(status, "Ready", "False", *NOT_RUNNING, probed=True)
         elif has(vmi, "Paused"):
             put(status, "Ready", "False", "ReadinessGatesNotReady", PAUSED_MESSAGE)

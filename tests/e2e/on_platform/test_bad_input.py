@@ -15,7 +15,7 @@ from typing import Any
 import platform_lab as platform
 import pytest
 import yaml
-from demo_run import LAB, Demo
+from demo_run import LAB
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -34,7 +34,7 @@ def words(played: platform.Played) -> str:
     return re.sub(r"\s+", " ", played.text)
 
 
-def test_every_fault_of_an_inventory_is_told_before_anything_is_changed(demo: Demo, tmp_path: Path) -> None:
+def test_every_fault_of_an_inventory_is_told_before_anything_is_changed(tmp_path: Path) -> None:
     def change(everything: dict[str, Any]) -> None:
         groups, common = everything["children"], everything["vars"]
         groups["storage_nodes"]["hosts"] = {}
@@ -78,7 +78,7 @@ FAULTS = {
 
 
 def test_faults_of_inventory_cluster_and_hosts_are_told_in_one_list(
-    demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def change(everything: dict[str, Any]) -> None:
         groups, common = everything["children"], everything["vars"]
@@ -112,7 +112,7 @@ def test_faults_of_inventory_cluster_and_hosts_are_told_in_one_list(
     assert set(played.changed.values()) == {0}
 
 
-def test_every_fault_of_an_archive_is_told_before_anything_is_changed(demo: Demo, tmp_path: Path) -> None:
+def test_every_fault_of_an_archive_is_told_before_anything_is_changed(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     shutil.copytree(LAB / "archive", archive)
     about = json.loads((archive / "archive.json").read_text())
@@ -133,7 +133,7 @@ def test_every_fault_of_an_archive_is_told_before_anything_is_changed(demo: Demo
 
 
 @pytest.fixture
-def cordoned(demo: Demo) -> Any:
+def cordoned() -> Any:
     platform.kubectl("cordon", "n2")
     yield "n2"
     platform.kubectl("uncordon", "n2")

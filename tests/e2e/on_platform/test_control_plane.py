@@ -10,7 +10,6 @@ import time
 import keep_figure
 import platform_lab as platform
 from ansible_collections.virtops.kubevirt_ha.plugins.module_utils.reports import Figure
-from demo_run import Demo
 
 # Longer than the demo's profile lets a node be silent, and pods stay on one that is.
 SECONDS_AWAY = 30
@@ -31,7 +30,7 @@ def serves(node: str) -> bool:
     return platform.on_node(node, ask).splitlines()[-1] == "ok"
 
 
-def test_machines_run_on_while_the_api_server_of_their_node_is_away(demo: Demo) -> None:
+def test_machines_run_on_while_the_api_server_of_their_node_is_away() -> None:
     running, places = platform.machines(), platform.places()
     node = places["demo-1"]
     before = ready(node)
@@ -47,6 +46,6 @@ def test_machines_run_on_while_the_api_server_of_their_node_is_away(demo: Demo) 
     now = platform.machines()
     restarted = [name for name, uid in running.items() if now.get(name) != uid]
     figure = Figure("api_server_loss_machines_restarted", len(restarted), "machines", 0, len(running))
-    keep_figure.keep("platform", figure, command="pytest tests/e2e/demo")
+    keep_figure.keep("platform", figure, command="pytest tests/e2e/on_platform")
     assert figure.passed, restarted
     assert (ready(node), platform.places()) == (before, places)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import platform_lab as platform
 import pytest
-from demo_run import REPOSITORY, Demo
+from demo_run import REPOSITORY
 from maintenance_run import NOTES, PROBES, boot_id, node, notes
 
 NODE = "n3"
@@ -19,7 +19,7 @@ NODE = "n3"
 PAUSE = 10
 
 
-def test_a_node_is_rebooted_and_its_machines_run_on(demo: Demo) -> None:
+def test_a_node_is_rebooted_and_its_machines_run_on() -> None:
     before, running = boot_id(NODE), platform.machines()
     given = json.dumps(
         {"maintenance_reboot": "always", "maintenance_probe_urls": PROBES, "maintenance_pause_limit": PAUSE}
@@ -35,14 +35,14 @@ def test_a_node_is_rebooted_and_its_machines_run_on(demo: Demo) -> None:
     assert figure["samples"] > 0
 
 
-def test_a_second_run_has_nothing_to_do(demo: Demo) -> None:
+def test_a_second_run_has_nothing_to_do() -> None:
     played = platform.play("maintenance")
     assert played.code == 0, played.text[-6000:]
     assert set(played.changed.values()) == {0}
 
 
 @pytest.fixture
-def upgraded(demo: Demo) -> Iterator[str]:
+def upgraded() -> Iterator[str]:
     platform.kubectl("annotate", "node", "n1", f"{NOTES}upgrade=uncordon")
     yield "n1"
     platform.kubectl("annotate", "node", "n1", f"{NOTES}upgrade-")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import platform_lab as platform
-from demo_run import REPOSITORY, Demo
+from demo_run import REPOSITORY
 
 MACHINE, URL = "demo-1", "http://10.77.0.100:30081/"
 SECONDS = 8
@@ -29,7 +29,7 @@ print(json.dumps({"reads": reads, "behind": behind}))
 """
 
 
-def test_a_disk_read_on_any_node_has_all_that_was_acknowledged(demo: Demo, tmp_path: Path) -> None:
+def test_a_disk_read_on_any_node_has_all_that_was_acknowledged(tmp_path: Path) -> None:
     claim = platform.get("pvc", MACHINE, "--namespace=demo")
     path = platform.get("pv", claim["spec"]["volumeName"])["spec"]["local"]["path"] + "/disk.img"
     compare = tmp_path / "compare.py"

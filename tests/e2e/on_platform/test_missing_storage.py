@@ -13,7 +13,7 @@ from typing import Any
 
 import platform_lab as platform
 import pytest
-from demo_run import LAB, REPOSITORY, Demo
+from demo_run import LAB, REPOSITORY
 
 NODE = "n2"
 UNIT = "kubevirt-ha-shared-storage.service"
@@ -51,7 +51,7 @@ def boot_id(node: str) -> str:
 
 
 @pytest.fixture
-def bare_node(demo: Demo) -> Iterator[str]:
+def bare_node() -> Iterator[str]:
     """The node booted with its mount masked; nobody recovers it meanwhile."""
     STOP.write_text("A node boots without the shared storage.\n")
     mask = LAB / "nodes" / NODE / "etc/systemd/system.control" / UNIT
