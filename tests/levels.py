@@ -156,6 +156,7 @@ def _on_platform(stem: str) -> Check:
     return Check("long", name, _tool(*command), 60, (root, platform), junit, folder=REPOSITORY, long=True)
 
 
+SANITY = OUT / "sanity" / "ansible_collections" / "virtops" / "kubevirt_ha"
 PACKAGE = "ansible_collections.virtops.kubevirt_ha.plugins"
 MYPY = ("mypy", "--config-file", str(COPY / "pyproject.toml"), "--cache-dir", str(OUT / "mypy"))
 BUILDS = sorted(str(path.relative_to(COPY / "roles/lab/files")) for path in (COPY / "roles/lab/files").glob("*.py"))
@@ -172,30 +173,31 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 # Those that take longest, the second of two that differ in little, and that of the lab, which each run lays out anyway.
 LONG_SCENARIOS = ("shared_storage_ceph", "lab", "load_balancer_nginx", "network")
-# Not beside each other: those that lay out links or namespaces of the machine, and those that are played on the lab's nodes. What measures
-# moves of an address is beside none, and comes last.
-LINKS, NODES, ALONE = "links", "nodes", "load_balancer"
-APART = {"kvm_node": LINKS, "network": LINKS, "preflight": LINKS, "shared_storage": LINKS}
+# Not beside each other: those that hold the order of short-lived states, those that lay out links or namespaces of the machine, and
+# those that are played on the lab's nodes. What measures moves of an address is beside none, and comes last.
+STATES, LINKS, NODES, ALONE = "states", "links", "nodes", "load_balancer"
+APART = {
+    "contract": STATES,
+    "faults": STATES,
+    "kvm_node": LINKS,
+    "network": LINKS,
+    "preflight": LINKS,
+    "shared_storage": LINKS,
+}
 # Those that mostly wait for what they have broken to be whole again.
 WAITING = ("faults",)
 # Two at a time those that take longest first, so that both end together.
-FIRST = ("backup", "contract", "kvm_node", "ha_probe")
-# What is played beside scenarios on the platform, which are one at a time.
-BESIDE_PLATFORM = (
+FIRST = (
+    "backup",
     "faults",
     "migration",
     "remediation",
     "modules",
+    "contract",
     "storage",
     "data_volume",
     "kubevirt",
     "preflight",
-    "kubernetes",
-    "etcd_snapshot",
-    "libvirt",
-    "kubevirt_info",
-    "fencing",
-    "inventory",
 )
 
 
@@ -216,7 +218,7 @@ def _integration(*names: str) -> tuple[Check, ...]:
 
 
 INTEGRATION = sorted({path.parent.name for path in REPOSITORY.glob("tests/integration/*/test_*.py")} - {ALONE})
-REST = tuple(name for name in INTEGRATION if name not in (*FIRST, *BESIDE_PLATFORM))
+REST = tuple(name for name in INTEGRATION if name not in FIRST)
 # Scenarios that are played on the platform which the demo leaves; the others need no more than the lab's nodes.
 ON_PLATFORM = (
     "backup",
@@ -277,24 +279,24 @@ CHECKS: tuple[Check, ...] = (
         folder=REPOSITORY,
         beside=True,
     ),
-    *_integration(*FIRST),
     *(_scenario(name, apart=NODES) for name in ON_NODES),
-    *_integration(*REST),
+    *_integration(*FIRST, *REST),
     # Asks kubeadm, which the lab has, whether it takes what is rendered.
     _pytest("unit", "roles", "tests/unit/roles", 40, paired=True, lane=BEHIND),
     *_integration(ALONE),
     _e2e("demo", 45, memory),
     _e2e("on_platform", 30, platform, apart=NODES),
+    # One at a time: a platform at rest takes half of two cores.
     *(_scenario(name, platform, apart=NODES) for name in ON_PLATFORM),
-    *_integration(*BESIDE_PLATFORM),
+    # In a copy of its own, as the demo makes the collection's anew.
     Check(
         "sanity",
         "ansible-test",
-        _tool("python", "tests/sanity/run.py"),
-        minutes=60,
-        junit=COPY / "tests/output/junit",
+        _tool("python", "tests/sanity/run.py", str(SANITY)),
+        minutes=90,
+        junit=SANITY / "tests/output/junit",
         environment={"HOME": str(HOME), "PATH": f"{BIN}:{SYSTEM_PATH}"},
-        paired=True,
+        beside=True,
         lane=BEHIND,
     ),
     _e2e("end", 10),

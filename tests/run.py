@@ -295,6 +295,11 @@ def play_all(checks: Sequence[Check]) -> Iterator[tuple[Check, Played]]:
             running.end()
 
 
+def end_when_told() -> None:
+    """A signal to end ends the checks that run, too: each has a session of its own."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+
+
 def machine() -> str:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
@@ -395,4 +400,5 @@ def main(names: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
+    end_when_told()
     sys.exit(main(sys.argv[1:]))

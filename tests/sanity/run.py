@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, The virtops.kubevirt_ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs ansible-test sanity in the copied collection, the folder it is started in."""
+"""Runs ansible-test sanity in a copy of the collection: `run.py COPY`, started in what is to be copied."""
 
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import shutil
 import subprocess
@@ -33,12 +34,15 @@ def track() -> None:
     subprocess.run(["git", "add", "--force", "--all", "."], check=True)
 
 
-def main() -> int:
+def main(copy: str) -> int:
     place_get_pip()
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(".", copy, symlinks=True)
+    os.chdir(copy)
+    os.environ["PWD"] = copy  # what ansible-test goes by
     track()
-    shutil.rmtree("tests/output", ignore_errors=True)
     return subprocess.run(["ansible-test", "sanity", "--color", "no", "--junit"], check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -87,3 +89,31 @@ def test_one_that_takes_what_is_left_of_the_cores_gives_way(
     assert (niceness == "19") is gives_way
     if group.exists():
         assert (session[-1] == "19") is gives_way
+
+
+PLAY = """
+import sys
+from pathlib import Path
+import levels, run
+levels.OUT = Path(sys.argv[1])
+run.end_when_told()
+list(run.play_all([levels.Check("unit", "goes-on", ("sleep", "60"), 1, folder=levels.OUT)]))
+"""
+
+
+def test_what_is_played_ends_with_the_one_that_plays_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", PLAY, str(tmp_path)], env=environment) as playing:
+        end = time.monotonic() + 20
+        while not (found := _children(playing.pid)) and time.monotonic() < end:
+            time.sleep(0.05)
+        playing.terminate()
+        assert playing.wait(20) == 143
+    assert found
+    assert not any(Path(f"/proc/{child}").exists() for child in found)
+
+
+def _children(pid: int) -> set[str]:
+    """The processes that it has begun, from any of its threads."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return {child for each in lists for child in each.read_text().split()}
