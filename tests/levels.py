@@ -80,7 +80,7 @@ class Check:
     beside: bool = False  # begun at once, beside the checks before it, and waited for at its place
     paired: bool = False  # played two at a time with the next of its kind
     apart: str = ""  # never beside another that has the same word here
-    lane: str = ""  # a word of the lanes below: not one of the two that are played at a time, but one beside them
+    lane: str = ""  # WAITS or BEHIND: not one of the two that are played at a time, but one beside them
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -148,7 +148,7 @@ def _e2e(name: str, minutes: float, *needs: Need, apart: str = "") -> Check:
     )
 
 
-def _on_platform(stem: str) -> Check:
+def _long(stem: str) -> Check:
     """One file that takes long and may leave the platform other than it was: they are played in the order of their names."""
     name = f"platform-{stem.removeprefix('test_')}"
     junit = OUT / f"long-{name}.xml"
@@ -304,7 +304,7 @@ CHECKS: tuple[Check, ...] = (
         _pytest("long", name, f"tests/integration/{name}", 20, *NEEDS.get(name, (programs,)), marks="long")
         for name in ("backup", "kubernetes", "kvm_node", "load_balancer", "network", "shared_storage")
     ),
-    *(_on_platform(path.stem) for path in sorted(REPOSITORY.glob("tests/e2e/long/test_*.py"))),
+    *(_long(path.stem) for path in sorted(REPOSITORY.glob("tests/e2e/long/test_*.py"))),
     _pytest("long", "contract-rules", "tests/integration/contract", 90, programs, marks="long"),
     _pytest("long", "fault-matrix", "tests/integration/faults", 90, programs, marks="long"),
 )

@@ -10,4 +10,4 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def needs_platform(platform_is_there: None) -> None:
-    """Each test here does."""
+    """Skips each test here, with the way out, where there is no platform."""
